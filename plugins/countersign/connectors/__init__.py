@@ -1,0 +1,1 @@
+"""One file per source. A connector reads; it decides nothing."""

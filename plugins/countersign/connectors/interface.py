@@ -1,0 +1,77 @@
+"""The shape of a connector: `pages` fetches bytes, `parse` reads them, nothing else.
+
+Settings are dataclass fields, filled from the source's table in `countersign.toml`. A connector
+never holds a secret: `Fetch` is already bound to the host and its credential.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar, Protocol
+
+from countersign.model import Window
+from countersign.records import Record
+
+Params = Mapping[str, str | int | Sequence[str]]
+
+
+class Fetch(Protocol):
+    """GET on one host with one credential. Retries, Retry-After and time-outs live behind it."""
+
+    def __call__(
+        self, path: str, params: Params | None = None, *, headers: Mapping[str, str] | None = None
+    ) -> bytes:
+        """Return the body, verbatim.
+
+        Raises:
+            SourceError: unreachable, refused, throttled beyond patience, or cut short.
+        """
+        ...
+
+
+class Folder(Protocol):
+    """Read-only files of an export, named by `/`-separated paths below one folder."""
+
+    def names(self) -> Sequence[str]:
+        """Every file's path, sorted."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one file."""
+        ...
+
+
+@dataclass(frozen=True)
+class Connector(ABC):
+    """A source of records. One subclass per module; its id is the module's name in kebab-case."""
+
+    kinds: ClassVar[tuple[type[Record], ...]]
+    """The kinds that `parse` yields."""
+    lag: ClassVar[timedelta] = timedelta(days=1)
+    """How long after a day ends its pages may still change: re-read until then, then final."""
+    credential_header: ClassVar[str] = "Authorization: Bearer {}"
+    """How the source wants its credential."""
+
+    @abstractmethod
+    def pages(self, fetch: Fetch, window: Window) -> Iterator[bytes]:
+        """Yield every page of the window as the API gave it; the only I/O.
+
+        A page is yielded before it is looked into, so that it is kept even when unreadable.
+
+        Raises:
+            SourceError: with the page number, when the source fails or a page cannot be read.
+        """
+
+    def export(self, folder: Folder, window: Window) -> Iterator[bytes]:
+        """Yield the files of an exported folder that can hold rows of the window: all of them."""
+        for name in folder.names():
+            yield folder.read(name)
+
+    @abstractmethod
+    def parse(self, page: bytes) -> Iterator[Record]:
+        """Yield the records of one page (API page or export file). Pure.
+
+        Raises:
+            SourceError: the page is truncated or malformed.
+        """
