@@ -1,0 +1,133 @@
+"""Airflow for the demo: its environment, and the DAGs run in this process."""
+
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from countersign.model import Window
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def configure(folder: Path, *, mail_port: int) -> None:
+    """Set Airflow's environment. Must run before anything imports airflow."""
+    home = (folder / "airflow").resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    os.environ.update(
+        {
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__PARALLELISM": "4",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "demo:admin",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+            "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+            "AIRFLOW_CONN_SMTP_DEFAULT": smtp_connection(mail_port),
+            "COUNTERSIGN_CONFIG": str((folder / "countersign.toml").resolve()),
+            "PYTHONWARNINGS": "ignore",
+        }
+    )
+
+
+def smtp_connection(port: int) -> str:
+    """The connection of the loopback SMTP server, without TLS."""
+    return (
+        '{"conn_type":"smtp","host":"127.0.0.1","port":%d,"extra":{"disable_ssl":true,'
+        '"disable_tls":true,"retry_limit":0,"from_email":"countersign@example.org"}}' % port
+    )
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for_port(port: int, seconds: float = 30) -> None:
+    """Return when something answers on the port."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise SystemExit(f"nothing answers on 127.0.0.1:{port} after {seconds:.0f} s")
+
+
+class Dags:
+    """The DAGs of this checkout, run in this process against Airflow's own database."""
+
+    def __init__(self) -> None:
+        from airflow.dag_processing.dagbag import BundleDagBag
+        from airflow.utils.db import initdb
+
+        initdb()
+        bag = BundleDagBag(
+            dag_folder=str(ROOT / "dags"), bundle_path=ROOT / "dags", bundle_name="dags-folder"
+        )
+        if bag.import_errors:
+            raise SystemExit(f"DAG files do not load: {bag.import_errors}")
+        self._bag = bag
+        self._runs = 0
+
+    def run(self, dag_id: str, window: Window) -> None:
+        """One run over a window, as its trigger form would start it."""
+        self._runs += 1
+        logical = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=self._runs)
+        conf = {"start": window.start.isoformat(), "end": window.end.isoformat()}
+        run = self._bag.dags[dag_id].test(logical_date=logical, run_conf=conf)
+        failed = [ti.task_id for ti in run.get_task_instances() if ti.state == "failed"]
+        if failed:
+            print(f"packet:          {dag_id} {window}: failed tasks {', '.join(failed)}")
+        if run.state != "success":
+            raise SystemExit(f"{dag_id} {window} ended as {run.state}")
+
+    @contextmanager
+    def answering(self, option: str) -> Iterator[None]:
+        """Answer the next approval through the REST API as user `demo`."""
+        from airflow.api_fastapi.app import create_app, get_auth_manager
+        from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+        from starlette.testclient import TestClient
+
+        client = TestClient(create_app(apps="core"))
+        token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="demo", role="admin"))
+        client.headers["Authorization"] = f"Bearer {token}"
+        ended = threading.Event()
+        thread = threading.Thread(target=_answer, args=(client, option, ended), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join(10)
+
+
+def _answer(client: Any, option: str, ended: threading.Event) -> None:
+    while not ended.wait(0.3):
+        listing = client.get("/api/v2/dags/~/dagRuns/~/hitlDetails")
+        open_questions = [
+            detail["task_instance"]
+            for detail in listing.json().get("hitl_details", [])
+            if not detail.get("response_received")
+        ]
+        for task in open_questions:
+            client.patch(
+                f"/api/v2/dags/{task['dag_id']}/dagRuns/{task['dag_run_id']}/taskInstances/"
+                f"{task['task_id']}/{task['map_index']}/hitlDetails",
+                json={"chosen_options": [option], "params_input": {}},
+            )
+            if open_questions:
+                return

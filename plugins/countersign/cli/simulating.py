@@ -1,0 +1,78 @@
+"""The simulated world as commands: build, serve, score."""
+
+import datetime
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from countersign.cli.app import AsJson, ConfigFile, WindowText, answer, app, say, workspace
+from countersign.errors import ConfigError
+from countersign.model import Window
+
+world_app = typer.Typer(help="A simulated installation that knows its own truth.")
+app.add_typer(world_app, name="world")
+
+
+@world_app.command()
+def build(
+    folder: Path,
+    seed: Annotated[int, typer.Option()] = 7,
+    start: Annotated[str, typer.Option(metavar="DATE", help="A Monday.")] = "2026-08-17",
+    weeks: Annotated[int, typer.Option()] = 13,
+    requests_per_day: Annotated[int, typer.Option()] = 1_100,
+    scenario: Annotated[Path | None, typer.Option(metavar="FILE")] = None,
+    port: Annotated[int, typer.Option(help="Where the world will be served.")] = 8731,
+) -> None:
+    """Make weeks of traffic from a seed and a scenario."""
+    from countersign import world  # noqa: PLC0415 - heavy
+
+    try:
+        first = datetime.date.fromisoformat(start)
+    except ValueError:
+        raise ConfigError("--start", expected="a date like 2026-08-17", observed=start) from None
+    world.build(
+        folder, seed=seed, start=first, weeks=weeks, requests_per_day=requests_per_day,
+        scenario=scenario, port=port, progress=say,
+    )  # fmt: skip
+
+
+@world_app.command()
+def serve(
+    folder: Path, port: Annotated[int, typer.Option()] = 8731
+) -> None:
+    """Serve the simulated gateway's and providers' HTTP APIs on loopback until interrupted."""
+    from countersign import world  # noqa: PLC0415 - heavy
+
+    with world.serve(folder, port=port) as server:
+        say(f"serving {folder} on {server.url}; Ctrl-C ends it")
+        try:
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            say("ended")
+
+
+@world_app.command()
+def score(
+    folder: Path, window: WindowText, config: ConfigFile = None, as_json: AsJson = False
+) -> None:
+    """Findings against truth.json: planted, found, missed, spurious per control."""
+    from countersign import world  # noqa: PLC0415 - heavy
+    from countersign.pipeline import assess as verb  # noqa: PLC0415 - heavy
+
+    ws, span = workspace(config or str(folder / "countersign.toml")), Window.parse(window)
+    truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
+    kept = {name: verb.findings(ws).latest(span, name) for name in ws.controls}
+    result = world.score(
+        truth,
+        [k.finding for k in kept.values() if k],
+        {name: list(k.observations()) for name, k in kept.items() if k},
+        span,
+        ws.lake.salts.commit_key,
+    )
+    answer(result.table(), result.document(), as_json=as_json)
+    if result.missed or result.spurious:
+        raise SystemExit(1)

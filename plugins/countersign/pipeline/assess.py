@@ -1,0 +1,223 @@
+"""Assess: run a control over the evidence and write its finding.
+
+Absence, emptiness, counting, provenance and outcome are decided here, once for all controls:
+a needed kind that is absent or empty makes the finding inconclusive before the control sees it,
+and a gap in needed evidence lowers "satisfied" to "inconclusive". Silence is never a pass.
+"""
+
+import dataclasses
+import json
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from countersign.canonical import Json, digest
+from countersign.canonical import encode as canonical
+from countersign.controls.interface import Conclusion, Control, Tables
+from countersign.model import Evidence, Grade, Observation, State, Status, Window
+from countersign.pipeline.findings import Findings, Kept
+from countersign.pipeline.workspace import Workspace
+from countersign.records import Record, is_dated, kind_name
+
+MOST_EXCEPTIONS = 50
+_CONTROL_ID = "control"
+
+
+@dataclass(frozen=True, slots=True)
+class Assessed:
+    """A finding that was written, or the crash that took its place."""
+
+    control: str
+    kept: Kept | None
+    crash: BaseException | None = None
+
+    @property
+    def sentence(self) -> str:
+        """One line for a log or a task's result."""
+        if self.kept is None:
+            return f"{self.control}: not run ({type(self.crash).__name__}: {self.crash})"
+        finding = self.kept.finding
+        return f"{self.control}: {finding['state']}, {finding['reason']}"
+
+
+def findings(ws: Workspace) -> Findings:
+    """The findings of this installation."""
+    return Findings(ws.lake_root / "findings")
+
+
+def assess(ws: Workspace, window: Window, only: tuple[str, ...] = ()) -> list[Assessed]:
+    """Assess the controls one after the other; a crash of one stops no other."""
+    results = []
+    for name in ws.chosen(ws.controls, only, "control"):
+        try:
+            results.append(assess_one(ws, window, name))
+        except Exception as error:  # noqa: BLE001 - one of the three edges: the packet says not run
+            results.append(Assessed(name, None, error))
+        ws.progress(f"assess {results[-1].sentence}")
+    return results
+
+
+def assess_one(ws: Workspace, window: Window, name: str) -> Assessed:
+    """Run one control and keep its finding.
+
+    A crash is remembered for the packet ("not run") and raised again.
+    """
+    (name,) = ws.chosen(ws.controls, (name,), "control")
+    control = ws.controls[name]
+    try:
+        return Assessed(name, _assess(ws, window, name, control))
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        crash = {
+            "error": type(error).__name__,
+            "message": str(error)[:500],
+            "where": f"{place.name}, line {place.lineno} of {place.filename.rsplit('/', 1)[-1]}",
+        }
+        findings(ws).mark_not_run(window, name, crash)
+        raise
+
+
+def judge(
+    control: Control, tables: Tables, evidence: Sequence[Evidence], counts: Mapping[str, int]
+) -> Conclusion:
+    """The control's conclusion, lowered where the evidence it needs is absent or has gaps."""
+    absent = [k for k in map(kind_name, control.needs) if not counts.get(k)]
+    if absent:
+        return _nothing_to_judge(absent, evidence)
+    reduced = {name: _run(table) for name, table in control.reduce(tables).items()}
+    conclusion = control.conclude(reduced, tables.window)
+    needed = {kind_name(kind) for kind in control.needs}
+    gaps = sorted({f"{e.source}: {e.status}" for e in evidence if e.kind in needed and _gap(e)})
+    if conclusion.state is not State.SATISFIED or not gaps:
+        return conclusion
+    return dataclasses.replace(
+        conclusion,
+        state=State.INCONCLUSIVE,
+        reason=f"Evidence has gaps ({'; '.join(gaps)}). What there is: {conclusion.reason}",
+        grade=Grade(conclusion.grade.value, gaps[0]),
+    )
+
+
+def _assess(ws: Workspace, window: Window, name: str, control: Control) -> Kept:
+    kinds = (*control.needs, *control.uses)
+    evidence = ws.lake.evidence(kinds, window)
+    counts: dict[str, int] = {}
+    for part in evidence:
+        counts[part.kind] = counts.get(part.kind, 0) + part.rows
+    tables = ws.lake.tables(window, control.history_weeks)
+    conclusion = judge(control, tables, evidence, counts)
+    detail = canonical(_detail(name, window, control, conclusion))
+    observations = b"".join(canonical(o.document()) + b"\n" for o in conclusion.observations)
+    finding = _finding(name, window, control, conclusion, evidence)
+    finding["detail"] = {"digest": digest(detail), "bytes": len(detail)}
+    finding["observations_table"] = {
+        "digest": digest(observations),
+        "bytes": len(observations),
+        "rows": len(conclusion.observations),
+    }
+    finding["admission"] = ws.lake.admission_summary(kinds, window)
+    files = {"detail.json": detail, "observations.jsonl": observations}
+    return findings(ws).keep(window, name, finding, files, conclusion.relations)
+
+
+def _run(table: Any) -> pa.Table:
+    return table.to_pyarrow()
+
+
+def _gap(part: Evidence) -> bool:
+    return part.status != "complete"
+
+
+def _nothing_to_judge(absent: list[str], evidence: Sequence[Evidence]) -> Conclusion:
+    said = {f"{e.source}: {e.status}" for e in evidence if e.kind in absent and _gap(e)}
+    because = f" ({'; '.join(sorted(said))})" if said else ""
+    missing = " and ".join(absent)
+    return Conclusion(
+        state=State.INCONCLUSIVE,
+        reason=f"No {missing} row in the window{because}: nothing to compare.",
+        grade=Grade("missing", absent[0]),
+        observations=(),
+        examined=0,
+        holding=0,
+        not_holding=0,
+        undecided=0,
+        measures={},
+        picture={},
+        not_examined=(f"Everything: {missing} is absent or empty.",),
+    )
+
+
+def _finding(
+    name: str, window: Window, control: Control, conclusion: Conclusion, evidence: list[Evidence]
+) -> dict[str, Json]:
+    worst = sorted(conclusion.observations, key=_worst_first)[:MOST_EXCEPTIONS]
+    final = all(part.final for part in evidence)
+    return {
+        "schema": "urn:countersign:finding:v0.1",
+        _CONTROL_ID: name,
+        "window": str(window),
+        "version": 1,
+        "supersedes": None,
+        "status": Status.FINAL if final else Status.PROVISIONAL,
+        "state": conclusion.state,
+        "reason": conclusion.reason,
+        "claim": control.claim,
+        "grade": {"value": conclusion.grade.value, "set_by": conclusion.grade.set_by},
+        "population": _population((*control.needs, *control.uses), evidence),
+        "observations": {
+            "examined": conclusion.examined,
+            "holding": conclusion.holding,
+            "not_holding": conclusion.not_holding,
+            "undecided": conclusion.undecided,
+        },
+        "measures": dict(sorted(conclusion.measures.items())),
+        "exceptions": [o.document() for o in worst if o.holds is not True],
+        "evidence": [part.document() for part in evidence],
+        "parameters": parameters(control),
+        "verdicts": dict(conclusion.verdicts),
+    }
+
+
+def parameters(control: Control) -> dict[str, Json]:
+    """The settings of a control as sealed JSON."""
+    return dict(json.loads(json.dumps(dataclasses.asdict(control), default=str)))
+
+
+def _worst_first(observation: Observation) -> int:
+    return {False: 0, None: 1, True: 2}[observation.holds]
+
+
+def _population(
+    kinds: Sequence[type[Record]], evidence: Sequence[Evidence]
+) -> dict[str, Json]:
+    population: dict[str, Json] = {}
+    for kind in kinds:
+        parts = [part for part in evidence if part.kind == kind_name(kind)]
+        population[kind_name(kind)] = {
+            "rows": sum(part.rows for part in parts),
+            "refused": sum(part.refused for part in parts),
+            "gaps": sum(_gap(part) for part in parts),
+            "sources": len(parts),
+            "dated": is_dated(kind),
+        }
+    return population
+
+
+def _detail(
+    name: str, window: Window, control: Control, conclusion: Conclusion
+) -> dict[str, Json]:
+    return {
+        "schema": "urn:countersign:detail:v0.1",
+        _CONTROL_ID: name,
+        "window": str(window),
+        "picture": dict(conclusion.picture),
+        "tables": dict(conclusion.tables),
+        "not_examined": list(conclusion.not_examined),
+        "description": (type(control).__doc__ or "").strip(),
+        "maps_to": [list(pair) for pair in control.maps_to],
+        "needs": [kind_name(kind) for kind in control.needs],
+        "uses": [kind_name(kind) for kind in control.uses],
+    }

@@ -1,0 +1,116 @@
+"""Where findings are kept: one folder per window, control and version, written once.
+
+`findings/<start>_<end>/<control>/v1/` holds `finding.json` (canonical bytes, what is sealed),
+`detail.json`, `observations.jsonl` and the control's relations as Parquet. `not-run.json` stands
+beside the versions when the last run of the control crashed.
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from countersign.canonical import Json, digest
+from countersign.canonical import encode as canonical
+from countersign.model import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One stored version of a finding."""
+
+    folder: Path
+
+    @property
+    def content(self) -> bytes:
+        """The canonical bytes that are sealed."""
+        return (self.folder / "finding.json").read_bytes()
+
+    @property
+    def finding(self) -> dict[str, Any]:
+        """The finding document."""
+        return dict(json.loads(self.content))
+
+    @property
+    def detail(self) -> dict[str, Any]:
+        """Picture and tables."""
+        return dict(json.loads((self.folder / "detail.json").read_bytes()))
+
+    def observations(self) -> Iterator[dict[str, Any]]:
+        """Every observation, not only the exceptions printed."""
+        with (self.folder / "observations.jsonl").open(encoding="utf-8") as lines:
+            yield from map(json.loads, lines)
+
+    def relation(self, name: str) -> pa.Table:
+        """A reduced relation that the control left for later steps."""
+        return pq.read_table(self.folder / f"{name}.parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """The findings below one lake."""
+
+    root: Path
+
+    def latest(self, window: Window, control: str) -> Kept | None:
+        """The newest version, or None."""
+        versions = sorted(
+            self._folder(window, control).glob("v*"), key=lambda folder: int(folder.name[1:])
+        )
+        return Kept(versions[-1]) if versions else None
+
+    def not_run(self, window: Window, control: str) -> dict[str, str] | None:
+        """Error class, message and place of the last crash, unless a finding came after it."""
+        file = self._folder(window, control) / "not-run.json"
+        return dict(json.loads(file.read_bytes())) if file.exists() else None
+
+    def mark_not_run(self, window: Window, control: str, crash: Mapping[str, str]) -> None:
+        """Remember that the control crashed on this window."""
+        folder = self._folder(window, control)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "not-run.json").write_bytes(canonical(dict(crash)))
+
+    def keep(
+        self,
+        window: Window,
+        control: str,
+        finding: dict[str, Json],
+        files: Mapping[str, bytes],
+        relations: Mapping[str, pa.Table],
+    ) -> Kept:
+        """Store a finding as a new version that names the one it supersedes.
+
+        The same conclusion as the latest version stores nothing and returns that one.
+        """
+        folder = self._folder(window, control)
+        (folder / "not-run.json").unlink(missing_ok=True)
+        before = self.latest(window, control)
+        version = 1 if before is None else int(before.folder.name[1:]) + 1
+        if before is not None:
+            old = before.finding
+            same = {**finding, "version": old["version"], "supersedes": old["supersedes"]}
+            if canonical(same) == before.content:
+                return before
+            finding = {**finding, "version": version, "supersedes": digest(before.content)}
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder))
+        (draft / "finding.json").write_bytes(canonical(finding))
+        for name, content in files.items():
+            (draft / name).write_bytes(content)
+        for name, table in relations.items():
+            pq.write_table(table, draft / f"{name}.parquet")
+        target = folder / f"v{version}"
+        if target.exists():
+            shutil.rmtree(draft)
+        else:
+            draft.rename(target)
+        return Kept(target)
+
+    def _folder(self, window: Window, control: str) -> Path:
+        return self.root / f"{window.start}_{window.end}" / control
