@@ -74,6 +74,8 @@ class Installation(_Strict):
     out: str = "out"
     reports: str | None = None
     """A folder whose templates and expectations come before those of the package."""
+    automatic_approvers: tuple[str, ...] = ()
+    """Users whose approval is a machine's; the log and the packet's record say so."""
     mapping_date: str | None = None
     """When the mapping to frameworks was last reviewed."""
     now: datetime | None = None

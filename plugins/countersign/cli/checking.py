@@ -32,7 +32,8 @@ def verify(
     from countersign.pipeline import verify as verb  # noqa: PLC0415
 
     trusted = _trusted(key or [], config)
-    good, report = True, []
+    good = True
+    report: list[dict[str, object]] = []
     for group in verb.group(files):
         try:
             verdict = verb.verify(group, trusted)
@@ -41,7 +42,8 @@ def verify(
             report.append({"file": str(group.subject), "valid": False, "error": str(error)})
             continue
         good = good and verdict.valid and verdict.identified
-        report.append({"file": str(group.subject), **verdict.document()})
+        said = {"sentence": verb.sentence(verdict), **verb.document(verdict)}
+        report.append({"file": str(group.subject), **said})
     answer("\n".join(map(_told, report)), report, as_json=as_json)
     if not good:
         raise SystemExit(1)

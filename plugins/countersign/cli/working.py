@@ -33,7 +33,7 @@ def admit(config: ConfigFile = None, as_json: AsJson = False) -> None:
     from countersign.pipeline import admit as verb  # noqa: PLC0415 - heavy
 
     done = verb.admit(workspace(config))
-    report = {"admitted": done.admission.admitted, "refused": done.admission.refused}
+    report = {"rows": dict(done.rows), "refused": dict(done.refused)}
     answer(done.sentence, report, as_json=as_json)
 
 

@@ -1,41 +1,32 @@
 """Admit: parse what changed since last time; rows become evidence or go to quarantine."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
-from countersign.lake.admission import Admission, admit_changed
+from countersign.lake.admission import Admission
+from countersign.lake.text import TextRules
 from countersign.pipeline import resources
 from countersign.pipeline.workspace import Workspace
 from countersign.records import Record, kind_name
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """What became of the rows of the days that had changed."""
-
-    admission: Admission
-
-    @property
-    def sentence(self) -> str:
-        """One line for a log or a task's result."""
-        done = self.admission
-        return f"admitted {done.admitted} rows, refused {done.refused}, of {done.days} source-days"
-
-
-def admit(ws: Workspace) -> Admitted:
+def admit(ws: Workspace) -> Admission:
     """Admit every source-day whose kept pages differ from those admitted before."""
+    taken = {name: frozenset(map(kind_name, kinds)) for name, kinds in ws.kinds.items()}
 
     def parse(source: str, page: bytes) -> Iterable[Record]:
-        wanted = ws.config.sources[source].records
-        records = ws.sources[source].parse(page)
-        if wanted is None:
-            return records
-        return (record for record in records if kind_name(type(record)) in wanted)
+        wanted = taken[source]
+        return (r for r in ws.sources[source].parse(page) if kind_name(type(r)) in wanted)
 
-    suites = resources.folder("expectations", ws.config)
-    admission = admit_changed(
-        ws.lake, parse=parse, suites=suites, text=ws.config.text, now_us=ws.now_us()
+    def kinds(source: str) -> Sequence[type[Record]]:
+        return ws.kinds.get(source, ())
+
+    rules = ws.config.text
+    admission = ws.lake.admit(
+        parse,
+        kinds,
+        expectations=resources.folders("expectations", ws.config),
+        now_us=ws.now_us(),
+        text=TextRules(rules.vocabulary_from, rules.vocabulary_weeks),
     )
-    admitted = Admitted(admission)
-    ws.progress(admitted.sentence)
-    return admitted
+    ws.progress(admission.sentence)
+    return admission

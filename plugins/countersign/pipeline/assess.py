@@ -20,7 +20,7 @@ from countersign.controls.interface import Conclusion, Control, Tables
 from countersign.model import Evidence, Grade, Observation, State, Status, Window
 from countersign.pipeline.findings import Findings, Kept
 from countersign.pipeline.workspace import Workspace
-from countersign.records import Record, is_dated, kind_name
+from countersign.records import kind_name
 
 MOST_EXCEPTIONS = 50
 _CONTROL_ID = "control"
@@ -103,7 +103,7 @@ def judge(
 
 def _assess(ws: Workspace, window: Window, name: str, control: Control) -> Kept:
     kinds = (*control.needs, *control.uses)
-    evidence = ws.lake.evidence(kinds, window)
+    evidence = ws.lake.evidence(kinds, window, ws.kinds)
     counts: dict[str, int] = {}
     for part in evidence:
         counts[part.kind] = counts.get(part.kind, 0) + part.rows
@@ -118,7 +118,8 @@ def _assess(ws: Workspace, window: Window, name: str, control: Control) -> Kept:
         "bytes": len(observations),
         "rows": len(conclusion.observations),
     }
-    finding["admission"] = ws.lake.admission_summary(kinds, window)
+    finding["population"] = ws.lake.population(kinds, window, ws.kinds)
+    finding["admission"] = ws.lake.admission(kinds, window)
     files = {"detail.json": detail, "observations.jsonl": observations}
     return findings(ws).keep(window, name, finding, files, conclusion.relations)
 
@@ -166,7 +167,6 @@ def _finding(
         "reason": conclusion.reason,
         "claim": control.claim,
         "grade": {"value": conclusion.grade.value, "set_by": conclusion.grade.set_by},
-        "population": _population((*control.needs, *control.uses), evidence),
         "observations": {
             "examined": conclusion.examined,
             "holding": conclusion.holding,
@@ -188,22 +188,6 @@ def parameters(control: Control) -> dict[str, Json]:
 
 def _worst_first(observation: Observation) -> int:
     return {False: 0, None: 1, True: 2}[observation.holds]
-
-
-def _population(
-    kinds: Sequence[type[Record]], evidence: Sequence[Evidence]
-) -> dict[str, Json]:
-    population: dict[str, Json] = {}
-    for kind in kinds:
-        parts = [part for part in evidence if part.kind == kind_name(kind)]
-        population[kind_name(kind)] = {
-            "rows": sum(part.rows for part in parts),
-            "refused": sum(part.refused for part in parts),
-            "gaps": sum(_gap(part) for part in parts),
-            "sources": len(parts),
-            "dated": is_dated(kind),
-        }
-    return population
 
 
 def _detail(

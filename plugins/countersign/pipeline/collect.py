@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from countersign.attest import entries
-from countersign.config import Source
+from countersign.canonical import encode as canonical
 from countersign.connectors.interface import Connector
 from countersign.errors import Fault, SourceError
-from countersign.lake.raw import PageManifest, PageRef
+from countersign.lake.raw import COMPLETE, DATED, PageManifest, PageRef
 from countersign.model import Window
 from countersign.pipeline.fetch import DiskFolder, HttpFetch
 from countersign.pipeline.workspace import Workspace
 from countersign.records import is_dated
 
-DATED_DAY = "dated"
+
 _TRIES = 3
 _NOT_WORTH_REPEATING = {Fault.UNREACHABLE, Fault.CREDENTIAL, Fault.REFUSED}
 
@@ -81,19 +81,26 @@ def close(ws: Workspace, window: Window) -> Closed:
     """Name every source that has no complete pages for a day of the window."""
     gaps = []
     for name in ws.config.sources:
-        for day in _own_days(ws.sources[name], window):
+        for day in own_days(ws.sources[name], window):
             manifest = ws.lake.raw.manifest(name, day)
             if manifest is None:
                 gaps.append(f"{name} {day}: never collected")
-            elif manifest.status != "complete":
-                gaps.append(f"{name} {day}: {manifest.status}")
+            elif manifest.gap is not None or manifest.status != COMPLETE:
+                gaps.append(f"{name} {day}: {(manifest.gap or manifest).status}")
     return Closed(window, tuple(gaps))
 
 
+def pages_entry(manifest: PageManifest) -> bytes:
+    """The log entry of a day's pages."""
+    content = canonical(manifest.document())
+    count, version = len(manifest.pages), manifest.version
+    return entries.pages(manifest.source, manifest.day, content, count=count, version=version)
+
+
 def _collect_source(ws: Workspace, window: Window, name: str, *, reread: bool) -> Collected:
-    connector, source = ws.sources[name], ws.config.sources[name]
-    read = _reader(ws, name, connector, source)
-    days = _own_days(connector, window)
+    connector = ws.sources[name]
+    read = reader(ws, name)
+    days = own_days(connector, window)
     if reread:
         days = _still_open(ws, name, connector, window) + days
     pages, manifests = 0, []
@@ -105,7 +112,7 @@ def _collect_source(ws: Workspace, window: Window, name: str, *, reread: bool) -
             failed.append((day, failure))
         manifests.append(_manifest(ws, name, day, connector, kept, failure))
     changed = [stored for stored, is_new in map(ws.lake.raw.record, manifests) if is_new]
-    ws.log.append_once([entries.pages(manifest.document()) for manifest in changed])
+    ws.log.append_once([pages_entry(manifest) for manifest in changed])
     return Collected(name, len(days), pages, len(changed), tuple(failed))
 
 
@@ -142,14 +149,14 @@ def _manifest(
     failure: SourceError | None,
 ) -> PageManifest:
     now = ws.now_us()
-    settled = day == DATED_DAY or now >= Window.day(date.fromisoformat(day)).end_us + int(
+    settled = day == DATED or now >= Window.day(date.fromisoformat(day)).end_us + int(
         connector.lag / timedelta(microseconds=1)
     )
     return PageManifest(
         source=name,
         day=day,
         version=0,
-        status="complete" if failure is None else str(failure.fault),
+        status=COMPLETE if failure is None else str(failure.fault),
         pages=tuple(kept),
         fetched_at=now,
         final=settled and failure is None,
@@ -157,9 +164,9 @@ def _manifest(
     )
 
 
-def _reader(
-    ws: Workspace, name: str, connector: Connector, source: Source
-) -> Callable[[Window], Iterator[bytes]]:
+def reader(ws: Workspace, name: str) -> Callable[[Window], Iterator[bytes]]:
+    """What reads a source's pages of a window: its API, or its exported folder."""
+    connector, source = ws.sources[name], ws.config.sources[name]
     if source.url.startswith("file:"):
         folder = DiskFolder(name, ws.config.path(source.url.removeprefix("file:")))
         return lambda window: connector.export(folder, window)
@@ -168,21 +175,22 @@ def _reader(
     return lambda window: connector.pages(fetch, window)
 
 
-def _own_days(connector: Connector, window: Window) -> list[str]:
+def own_days(connector: Connector, window: Window) -> list[str]:
+    """The days under which a source's pages of a window are kept; `dated` for knowledge."""
     if all(is_dated(kind) for kind in connector.kinds):
-        return [DATED_DAY]
+        return [DATED]
     return [day.isoformat() for day in window.days()]
 
 
 def _window(day: str, ws: Workspace) -> Window:
-    if day == DATED_DAY:
+    if day == DATED:
         return Window.day(datetime.fromtimestamp(ws.now_us() / 1e6, UTC).date())
     return Window.day(date.fromisoformat(day))
 
 
 def _still_open(ws: Workspace, name: str, connector: Connector, window: Window) -> list[str]:
     """Earlier days that were read before and that the source may have revised since."""
-    if _own_days(connector, window) == [DATED_DAY]:
+    if own_days(connector, window) == [DATED]:
         return []
     reach = -(-connector.lag // timedelta(days=1))
     earlier = (window.start - timedelta(days=back) for back in range(reach, 0, -1))

@@ -8,8 +8,8 @@ from countersign.errors import ConfigError
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
-def folder(name: str, config: Config | None = None) -> Path:
-    """The folder `reports` or `expectations`: the override, the wheel's copy, or the checkout's.
+def folders(name: str, config: Config | None = None) -> tuple[Path, ...]:
+    """Folders called `reports` or `expectations`: the override, the wheel's copy, the checkout's.
 
     Raises:
         ConfigError: it is nowhere.
@@ -17,10 +17,12 @@ def folder(name: str, config: Config | None = None) -> Path:
     candidates = [_PACKAGE / "_shipped" / name, _PACKAGE.parent.parent / name]
     if config is not None and config.countersign.reports is not None:
         candidates.insert(0, config.path(config.countersign.reports) / name)
-    for candidate in candidates:
-        if candidate.is_dir():
-            return candidate
-    raise ConfigError(
-        f"folder {name}", expected=f"{candidates[0]}", observed="nothing there",
-        remedy="Reinstall the package, or set [countersign] reports.",
-    )  # fmt: skip
+    found = tuple(candidate for candidate in candidates if candidate.is_dir())
+    if not found:
+        raise ConfigError(
+            f"folder {name}",
+            expected=f"{candidates[0]}",
+            observed="nothing there",
+            remedy="Reinstall the package, or set [countersign] reports.",
+        )
+    return found

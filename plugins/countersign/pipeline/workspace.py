@@ -11,14 +11,16 @@ from pydantic import TypeAdapter, ValidationError
 
 from countersign import config as settings
 from countersign import connectors, controls
-from countersign.attest.keys import SigningKey, load_key
+from countersign.attest import keys as stored_keys
 from countersign.config import Config, Source
 from countersign.connectors.interface import Connector
 from countersign.controls.interface import Control
 from countersign.errors import ConfigError
 from countersign.lake.lake import Lake
+from countersign.ledger.key import SigningKey
 from countersign.ledger.log import Log
 from countersign.model import instant
+from countersign.records import Record, kind_name
 from countersign.registry import discover
 
 
@@ -38,12 +40,12 @@ class Workspace:
     @cached_property
     def key(self) -> SigningKey:
         """The log's key, which also signs attestations."""
-        return load_key(f"file:{self.keys / 'log.key'}")
+        return stored_keys.load(f"file:{self.keys / 'log.key'}", self.config.countersign.origin)
 
     @cached_property
     def log(self) -> Log:
         """The append-only log."""
-        return Log(self.lake_root / "log", origin=self.config.countersign.origin, key=self.key)
+        return Log.writer(self.lake_root / "log", self.key)
 
     @property
     def lake_root(self) -> Path:
@@ -60,6 +62,12 @@ class Workspace:
         """Where published files go."""
         return self.config.path(self.config.countersign.out)
 
+    @property
+    def reports_folder(self) -> Path | None:
+        """The team's own templates, where configured."""
+        own = self.config.countersign.reports
+        return None if own is None else self.config.path(own) / "reports"
+
     def now_us(self) -> int:
         """The clock, in microseconds."""
         return instant(self.config.now())
@@ -69,6 +77,20 @@ class Workspace:
         """The configured connectors by source id, with their settings filled in."""
         known = discover(connectors, Connector)
         return {name: _connector(name, s, known) for name, s in self.config.sources.items()}
+
+    @cached_property
+    def kinds(self) -> Mapping[str, tuple[type[Record], ...]]:
+        """The kinds taken from each source: the connector's, or those that `records` names."""
+        taken = {}
+        for name, connector in self.sources.items():
+            wanted = self.config.sources[name].records
+            known = {kind_name(kind): kind for kind in connector.kinds}
+            for kind in wanted or ():
+                if kind not in known:
+                    where = f"[sources.{name}] records"
+                    raise ConfigError(where, expected=" or ".join(known), observed=kind)
+            taken[name] = tuple(k for n, k in known.items() if wanted is None or n in wanted)
+        return taken
 
     @cached_property
     def controls(self) -> Mapping[str, Control]:

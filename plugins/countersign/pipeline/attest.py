@@ -1,0 +1,155 @@
+"""Attest: a residency attestation for a request, a tenant in a window, or a window."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from countersign.attest.attestation import Scope, attest_request, attest_window
+from countersign.attest.hours import Hour, hour_of, timestamp
+from countersign.attest.residency import Request
+from countersign.canonical import Json, digest
+from countersign.errors import ConfigError, EvidenceError
+from countersign.model import Window
+from countersign.pipeline import residency
+from countersign.pipeline.findings import Kept
+from countersign.pipeline.seal import Seal, sealed
+from countersign.pipeline.workspace import Workspace
+from countersign.records import SurfaceTerm
+
+
+@dataclass(frozen=True, slots=True)
+class Attested:
+    """A bundle and what it says."""
+
+    bundle: bytes
+    scope: str
+    result: str
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the bundle."""
+        return digest(self.bundle)
+
+    @property
+    def sentence(self) -> str:
+        """One line for a log or a task's result."""
+        return f"{self.scope}: {self.result}"
+
+
+def attest(
+    ws: Workspace,
+    *,
+    request: str | None = None,
+    tenant: str | None = None,
+    window: Window | None = None,
+) -> Attested:
+    """Make the bundle for one request, or for a window and perhaps one tenant.
+
+    Raises:
+        ConfigError: neither a request nor a window, or both a request and a tenant.
+        EvidenceError: the request is in no sealed window, or the window is not sealed.
+    """
+    if request is not None and tenant is None:
+        return _request(ws, request, window)
+    if request is None and window is not None:
+        return _window(ws, window, tenant)
+    raise ConfigError(
+        "attest", expected="--request ID, or --window START/END with or without --tenant T"
+    )
+
+
+def _request(ws: Workspace, request_id: str, window: Window | None) -> Attested:
+    span, kept = _holding(ws, request_id, window)
+    found = residency.requests(ws, kept)
+    facts = found[request_id]
+    name = hour_of(timestamp(facts.at_us))
+    hour, leaf = _hour(ws, sealed(ws, span), name, found, span)
+    bundle = attest_request(
+        hour,
+        facts.request,
+        hour_proof=ws.log.prove(leaf),
+        terms=_terms(ws, span),
+        signer=ws.key,
+    )
+    return Attested(bundle, f"request {request_id}", facts.verdict)
+
+
+def _window(ws: Workspace, window: Window, tenant: str | None) -> Attested:
+    kept = residency.finding(ws, window)
+    if kept is None:
+        raise _no_residency(window)
+    verdicts = [
+        row["verdict"]
+        for row in kept.relation("requests").select(["tenant", "verdict"]).to_pylist()
+        if tenant in {None, row["tenant"]}
+    ]
+    if tenant is not None and not verdicts:
+        raise EvidenceError(f"tenant {tenant}", expected=f"requests in {window}", observed="none")
+    counts = Counter(verdicts)
+    policy = residency.policy(tenant, kept.finding["parameters"])
+    bundle = attest_window(
+        Scope(window=window, policy=policy, tenant=tenant),
+        counts,
+        [ws.log.prove(leaf) for _, leaf in sealed(ws, window).hours],
+        terms=_terms(ws, window),
+        signer=ws.key,
+    )
+    said = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+    return Attested(bundle, f"{tenant or 'all tenants'}, {window}", said or "no requests")
+
+
+def _holding(ws: Workspace, request_id: str, window: Window | None) -> tuple[Window, Kept]:
+    windows = [window] if window else sealed_windows(ws)
+    for span in windows:
+        kept = residency.finding(ws, span)
+        if kept is not None and request_id in kept.relation("requests")["request_id"].to_pylist():
+            return span, kept
+    searched = ", ".join(map(str, windows)) or "nothing is sealed yet"
+    raise EvidenceError(
+        f"request {request_id}", expected=f"one of a sealed window ({searched})", observed="none"
+    )
+
+
+def sealed_windows(ws: Workspace) -> list[Window]:
+    """Windows that have a seal, newest first."""
+    names = ws.lake.store.names("seals")
+    stems = sorted((name.split("/")[-1].removesuffix(".json") for name in names), reverse=True)
+    return [Window.parse(stem.replace("_", "/")) for stem in stems]
+
+
+def _hour(
+    ws: Workspace, seal: Seal, name: str, found: dict[str, Request], window: Window
+) -> tuple[Hour, int]:
+    leaf = dict(seal.hours).get(name)
+    if leaf is None:
+        raise EvidenceError(
+            f"hour {name}", expected="sealed in the log", observed="not sealed",
+            remedy=f"countersign seal --window {window}",
+        )  # fmt: skip
+    records = dict(residency.by_hour(found, window))[name]
+    logged = residency.logged_version(ws.log.entry(leaf))
+    return Hour.of(name, records, version=logged[0], supersedes=logged[1]), leaf
+
+
+def _terms(ws: Workspace, window: Window) -> Json:
+    """The dated terms valid at some time in the window, as documents with their digests."""
+    rows: list[dict[str, Any]] = ws.lake.tables(window).table(SurfaceTerm).to_pyarrow().to_pylist()
+    kept = [
+        {
+            name: row[name].isoformat() if hasattr(row[name], "isoformat") else row[name]
+            for name in sorted(SurfaceTerm.__dataclass_fields__)
+        }
+        for row in rows
+    ]
+    return sorted(kept, key=lambda row: [str(row[name]) for name in SurfaceTerm.identity])
+
+
+def _no_residency(window: Window) -> EvidenceError:
+    return EvidenceError(
+        f"residency of {window}",
+        expected="an assessed data-residency finding",
+        observed="none",
+        remedy=f"countersign assess --window {window} --only data-residency, then seal",
+    )
+
+
