@@ -41,7 +41,7 @@ def countersign_assess() -> None:
     @task(map_index_template="{{ control_name }}", retries=0)
     def assess(control: str) -> str:
         """One control's finding."""
-        from countersign.pipeline import assess as verb  # noqa: PLC0415 - heavy
+        from countersign.pipeline import assess as verb
 
         context = get_current_context()
         context["control_name"] = control
@@ -50,7 +50,7 @@ def countersign_assess() -> None:
     @task(trigger_rule="all_done", outlets=[FINDINGS])
     def seal(*, outlet_events=None) -> str:  # type: ignore[no-untyped-def]
         """Append the findings and the hourly manifests to the log."""
-        from countersign.pipeline import seal as verb  # noqa: PLC0415 - heavy
+        from countersign.pipeline import seal as verb
 
         window = window_of(get_current_context(), 7)
         sealed = verb.seal(workspace(), window)

@@ -29,7 +29,7 @@ def countersign_collect() -> None:
     @task(map_index_template="{{ source_name }}")
     def collect(source: str) -> str:
         """Fetch one source's pages, keep them verbatim, log their digests."""
-        from countersign.pipeline import collect as verb  # noqa: PLC0415 - heavy
+        from countersign.pipeline import collect as verb
 
         context = get_current_context()
         context["source_name"] = source
@@ -38,14 +38,14 @@ def countersign_collect() -> None:
     @task(trigger_rule="all_done")
     def admit() -> str:
         """Parse what changed; admit rows or quarantine them with every reason."""
-        from countersign.pipeline import admit as verb  # noqa: PLC0415 - heavy
+        from countersign.pipeline import admit as verb
 
         return verb.admit(workspace()).sentence
 
     @task(trigger_rule="all_done", outlets=[DAY_CLOSED], retries=0)
     def close(*, outlet_events=None) -> str:  # type: ignore[no-untyped-def]
         """Say which sources failed or are late; the day is closed all the same."""
-        from countersign.pipeline import collect as verb  # noqa: PLC0415 - heavy
+        from countersign.pipeline import collect as verb
 
         window = window_of(get_current_context(), 1)
         closed = verb.close(workspace(), window)

@@ -16,14 +16,14 @@ def countersign_packet() -> None:
     @task
     def render() -> str:
         """Findings and proofs to a deterministic PDF/A."""
-        from countersign.pipeline import render as verb  # noqa: PLC0415 - heavy
+        from countersign.pipeline import render as verb
 
         return verb.render(workspace(), window_of(get_current_context(), 7)).sentence
 
     @task(outlets=[UNSIGNED])
     def check(*, outlet_events=None) -> str:  # type: ignore[no-untyped-def]
         """The file that was written is the one that was rendered, and is sound."""
-        from countersign.pipeline import render as verb  # noqa: PLC0415 - heavy
+        from countersign.pipeline import render as verb
 
         window = window_of(get_current_context(), 7)
         rendered = verb.check(workspace(), window)

@@ -26,7 +26,7 @@ def countersign_publish() -> None:
     @task
     def question() -> str:
         """What the approver is asked: digest and page-1 facts, as Markdown."""
-        from countersign.pipeline import publish as verb  # noqa: PLC0415 - heavy
+        from countersign.pipeline import publish as verb
 
         return verb.question(workspace(), window_of(get_current_context(), 7))
 
@@ -42,7 +42,7 @@ def countersign_publish() -> None:
     @task
     def sign(answer: dict) -> str:  # type: ignore[type-arg]
         """Sign the approved bytes and log the signed file with its approval."""
-        from countersign.pipeline import sign as verb  # noqa: PLC0415 - heavy
+        from countersign.pipeline import sign as verb
 
         who = answer["responded_by_user"] or {}
         approval = verb.Approval(str(who.get("name") or "unknown"), str(answer["responded_at"]))
@@ -51,14 +51,14 @@ def countersign_publish() -> None:
     @task(outlets=[PUBLISHED])
     def publish() -> str:
         """Packet, proof and attestation into the out folder."""
-        from countersign.pipeline import publish as verb  # noqa: PLC0415 - heavy
+        from countersign.pipeline import publish as verb
 
         return verb.publish(workspace(), window_of(get_current_context(), 7)).sentence
 
     @task
     def mail() -> str:
         """One message to the recipients, once per version."""
-        from countersign.pipeline import publish as verb  # noqa: PLC0415 - heavy
+        from countersign.pipeline import publish as verb
 
         context = get_current_context()
         with SmtpHook(context["params"]["smtp"]) as hook:
@@ -68,7 +68,7 @@ def countersign_publish() -> None:
     @task
     def verify() -> str:
         """Check what was published as an auditor would."""
-        from countersign.pipeline import publish as verb  # noqa: PLC0415 - heavy
+        from countersign.pipeline import publish as verb
 
         return verb.verify_published(workspace(), window_of(get_current_context(), 7)).sentence
 

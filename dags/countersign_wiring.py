@@ -57,7 +57,7 @@ def choices(what: str, table: str) -> Param:
 
 def workspace() -> Any:
     """The installation, with credentials from Airflow connections; imported inside tasks only."""
-    from countersign.pipeline.workspace import open_workspace  # noqa: PLC0415 - heavy
+    from countersign.pipeline.workspace import open_workspace
 
     return open_workspace(secret=credential, progress=logging.getLogger("countersign").info)
 

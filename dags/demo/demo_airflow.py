@@ -1,5 +1,6 @@
 """Airflow for the demo: its environment, and the DAGs run in this process."""
 
+import json
 import os
 import secrets
 import socket
@@ -43,9 +44,13 @@ def configure(folder: Path, *, mail_port: int) -> None:
 
 def smtp_connection(port: int) -> str:
     """The connection of the loopback SMTP server, without TLS."""
-    return (
-        '{"conn_type":"smtp","host":"127.0.0.1","port":%d,"extra":{"disable_ssl":true,'
-        '"disable_tls":true,"retry_limit":0,"from_email":"countersign@example.org"}}' % port
+    return json.dumps(
+        {
+            "conn_type": "smtp",
+            "host": "127.0.0.1",
+            "port": port,
+            "extra": {"disable_ssl": True, "disable_tls": True, "retry_limit": 0},
+        }
     )
 
 
@@ -103,7 +108,8 @@ class Dags:
         from starlette.testclient import TestClient
 
         client = TestClient(create_app(apps="core"))
-        token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="demo", role="admin"))
+        demo = SimpleAuthManagerUser(username="demo", role="admin")
+        token = get_auth_manager().generate_jwt(demo)
         client.headers["Authorization"] = f"Bearer {token}"
         ended = threading.Event()
         thread = threading.Thread(target=_answer, args=(client, option, ended), daemon=True)

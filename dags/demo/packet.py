@@ -7,16 +7,14 @@ sources are HTTP servers on loopback, the mail goes out through a real SMTP serv
 
 import argparse
 import json
-import os
 import resource
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +35,8 @@ def say(line: str) -> None:
 def main() -> None:
     """Build the world, run the DAGs, show what came out."""
     args = _arguments()
-    last = Window(args.start + timedelta(weeks=args.weeks - 1), args.start + timedelta(weeks=args.weeks))
+    end = args.start + timedelta(weeks=args.weeks)
+    last = Window(end - timedelta(weeks=1), end)
     _fresh(args.folder, args.out)
     port, mail_port = demo_airflow.free_port(), demo_airflow.free_port()
     say(f"simulating {args.weeks} weeks, seed {args.seed}, {args.requests_per_day} requests a day")
@@ -87,7 +86,8 @@ def _show(folder: Path, out: Path, last: Window) -> None:
         print(f"  {file.name:<44} {file.stat().st_size:>10,} B")
     packet = next(out.glob("*.pdf"))
     bundle = next(out.glob("*.zip"))
-    command = f"{COUNTERSIGN.relative_to(Path.cwd())} verify {packet} {bundle} --key {out / 'log.vkey'}"
+    program = COUNTERSIGN.relative_to(Path.cwd())
+    command = f"{program} verify {packet} {bundle} --key {out / 'log.vkey'}"
     print(f"\nVerify, offline:\n  {command}")
     done = subprocess.run(command.split(), check=False, capture_output=True, text=True)
     print("\n".join("  " + line for line in (done.stdout + done.stderr).splitlines()))

@@ -12,7 +12,7 @@ import rfc8785
 
 from countersign.errors import EvidenceError
 
-Json: TypeAlias = Union[bool, int, str, None, list["Json"], dict[str, "Json"]]  # noqa: UP007 - recursive
+Json: TypeAlias = Union[bool, int, str, list["Json"], dict[str, "Json"], None]  # noqa: UP007 - recursive
 
 _SAFE: Final = 2**53 - 1
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from countersign.connectors.interface import Params
 from countersign.errors import ConfigError, Fault, SourceError
 from countersign.pipeline.fetch import HttpFetch, Patience
 
@@ -193,7 +194,7 @@ def refused(fetch: HttpFetch, path: str, fault: Fault) -> SourceError:
 def test_body_comes_verbatim_with_the_credential_and_repeated_parameters(
     fetch: HttpFetch, server: Server
 ) -> None:
-    asked = {"group_by[]": ("model", "api_key_id"), "limit": 5}
+    asked: Params = {"group_by[]": ("model", "api_key_id"), "limit": 5}
     body = fetch("/ok", asked, headers={"anthropic-version": "2023-06-01"})
     assert body == b'{"data": [1]}'
     assert server.last["authorization".title()] == f"Bearer {KEY}"
@@ -235,9 +236,7 @@ def test_server_errors_are_retried(fetch: HttpFetch, slept: list[float]) -> None
     assert len(slept) == 2
 
 
-def test_wrong_credential_is_not_repeated_and_not_printed(
-    fetch: HttpFetch, server: Server
-) -> None:
+def test_wrong_credential_is_not_repeated_and_not_printed(fetch: HttpFetch, server: Server) -> None:
     error = refused(fetch, "/wrong_key", Fault.CREDENTIAL)
     assert "[credential]" in error.observed
     assert "[sources.openai-usage]" in error.remedy

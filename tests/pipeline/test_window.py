@@ -66,7 +66,9 @@ def test_the_clock_change_does_not_move_days():
     assert october.end_us - october.start_us == 7 * 86_400 * 1_000_000
 
 
-@pytest.mark.parametrize("text", ["2026-11-09", "2026-11-09/2026-11-09", "x/y", "2026-11-16/2026-11-09"])
+@pytest.mark.parametrize(
+    "text", ["2026-11-09", "2026-11-09/2026-11-09", "x/y", "2026-11-16/2026-11-09"]
+)
 def test_what_is_no_window_is_refused(text):
     with pytest.raises(ConfigError):
         Window.parse(text)

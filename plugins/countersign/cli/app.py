@@ -59,14 +59,14 @@ def answer(text: str, document: Any, *, as_json: bool) -> None:
 
 def workspace(file: str | None) -> Any:
     """The installation that a command works on, with progress to stderr."""
-    from countersign.pipeline.workspace import open_workspace  # noqa: PLC0415 - heavy
+    from countersign.pipeline.workspace import open_workspace
 
     return open_workspace(file, progress=say)
 
 
 def main() -> None:
     """Run the program; a failure that a person can act on is a sentence, not a traceback."""
-    from countersign.cli import (  # noqa: F401, PLC0415 - each module adds its commands
+    from countersign.cli import (  # noqa: F401 - each module adds its commands
         checking,
         installing,
         reading,

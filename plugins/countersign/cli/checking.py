@@ -29,7 +29,7 @@ def verify(
 
     Without a key from --key, COUNTERSIGN_TRUST or [trust] the signer is not identified: exit 1.
     """
-    from countersign.pipeline import verify as verb  # noqa: PLC0415
+    from countersign.pipeline import verify as verb
 
     trusted = _trusted(key or [], config)
     good = True
@@ -52,7 +52,7 @@ def verify(
 @log_app.command()
 def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Derive the whole log again from its entries; name the first bad one."""
-    from countersign.model import rfc3339  # noqa: PLC0415
+    from countersign.model import rfc3339
 
     ws = workspace(config)
     ws.log.check()

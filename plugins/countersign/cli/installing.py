@@ -16,8 +16,8 @@ def init(
     entity: Annotated[str, typer.Option(help="Whose packets these are.")] = "Example",
 ) -> None:
     """Write a commented countersign.toml (unless there is one) and new keys into a folder."""
-    from countersign.pipeline import keys  # noqa: PLC0415 - heavy
-    from countersign.pipeline.workspace import open_workspace  # noqa: PLC0415 - heavy
+    from countersign.pipeline import keys
+    from countersign.pipeline.workspace import open_workspace
 
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "countersign.toml"
@@ -39,7 +39,7 @@ def init(
 @app.command()
 def doctor(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Check fonts, Pango, keys, sources, lake and clock; say what to do."""
-    from countersign.pipeline import doctor as verb  # noqa: PLC0415 - heavy
+    from countersign.pipeline import doctor as verb
 
     checks = verb.examine(workspace(config))
     lines = [f"{'ok  ' if c.good else 'BAD '} {c.name}: {c.said}" for c in checks]

@@ -14,24 +14,37 @@ from countersign.errors import ConfigError
 @app.command()
 def usage(
     provider: Annotated[str, typer.Option("--provider", metavar="NAME")],
-    file: Annotated[Path | None, typer.Argument(help="A response or SSE stream; else stdin.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="A response or SSE stream; else stdin.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """One raw response or stream of a provider → canonical disjoint token counters."""
-    from countersign import usage as reader  # noqa: PLC0415
+    from countersign import usage as reader
 
     body = sys.stdin.buffer.read() if file is None else _bytes(file)
     read = reader.read(provider, body)
-    document = read.document()
-    lines = [f"{name:<20} {_shown(value)}" for name, value in document["counters"].items()]
-    said = [f"{key:<20} {document[key]}" for key in document if key not in {"counters", "raw"}]
-    answer("\n".join(lines + said), document, as_json=as_json)
+    counters = read.counters.columns()
+    about = {
+        "wire": read.wire,
+        "model": read.model,
+        "response_id": read.response_id,
+        "usage_quality": read.quality,
+        "identity_holds": read.identity_holds,
+        "unaccounted": read.unaccounted,
+        "reason": read.reason,
+    }
+    lines = [f"{name:<20} {_shown(value)}" for name, value in counters.items()]
+    lines += [f"{name:<20} {_shown(value)}" for name, value in about.items() if value != ""]
+    answer(
+        "\n".join(lines), {"counters": counters, **about, "usage_raw": read.raw}, as_json=as_json
+    )
 
 
 @app.command()
 def schema(kind: Annotated[str, typer.Argument()] = "", as_json: AsJson = False) -> None:
     """The columns of a record kind as JSON Schema; without KIND, the kinds."""
-    from countersign.records import KINDS, json_schema  # noqa: PLC0415
+    from countersign.records import KINDS, json_schema
 
     if not kind:
         answer("\n".join(KINDS), list(KINDS), as_json=as_json)
@@ -45,7 +58,7 @@ def schema(kind: Annotated[str, typer.Argument()] = "", as_json: AsJson = False)
 @app.command()
 def controls(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """The controls, their claims and what they need."""
-    from countersign.records import kind_name  # noqa: PLC0415
+    from countersign.records import kind_name
 
     found = workspace(config).controls
     document = {
@@ -83,5 +96,5 @@ def _bytes(file: Path) -> bytes:
         raise ConfigError(f"file {file}", expected="readable", observed=str(error)) from None
 
 
-def _shown(value: int | None) -> str:
+def _shown(value: int | str | bool | None) -> str:
     return "not reported" if value is None else str(value)

@@ -27,7 +27,7 @@ def build(
     port: Annotated[int, typer.Option(help="Where the world will be served.")] = 8731,
 ) -> None:
     """Make weeks of traffic from a seed and a scenario."""
-    from countersign import world  # noqa: PLC0415 - heavy
+    from countersign import world
 
     try:
         first = datetime.date.fromisoformat(start)
@@ -40,11 +40,9 @@ def build(
 
 
 @world_app.command()
-def serve(
-    folder: Path, port: Annotated[int, typer.Option()] = 8731
-) -> None:
+def serve(folder: Path, port: Annotated[int, typer.Option()] = 8731) -> None:
     """Serve the simulated gateway's and providers' HTTP APIs on loopback until interrupted."""
-    from countersign import world  # noqa: PLC0415 - heavy
+    from countersign import world
 
     with world.serve(folder, port=port) as server:
         say(f"serving {folder} on {server.url}; Ctrl-C ends it")
@@ -60,8 +58,8 @@ def score(
     folder: Path, window: WindowText, config: ConfigFile = None, as_json: AsJson = False
 ) -> None:
     """Findings against truth.json: planted, found, missed, spurious per control."""
-    from countersign import world  # noqa: PLC0415 - heavy
-    from countersign.pipeline import assess as verb  # noqa: PLC0415 - heavy
+    from countersign import world
+    from countersign.pipeline import assess as verb
 
     ws, span = workspace(config or str(folder / "countersign.toml")), Window.parse(window)
     truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ def collect(
     window: WindowText, config: ConfigFile = None, only: Only = None, as_json: AsJson = False
 ) -> None:
     """Fetch what every source says about a window; keep it verbatim, hashed and logged."""
-    from countersign.pipeline import collect as verb  # noqa: PLC0415 - heavy
+    from countersign.pipeline import collect as verb
 
     done = verb.collect(workspace(config), Window.parse(window), tuple(only or ()))
     document = [{"source": c.source, "pages": c.pages, "failed": len(c.failed)} for c in done]
@@ -30,7 +30,7 @@ def collect(
 @app.command()
 def admit(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Parse what changed; admit rows as evidence or refuse them with every reason."""
-    from countersign.pipeline import admit as verb  # noqa: PLC0415 - heavy
+    from countersign.pipeline import admit as verb
 
     done = verb.admit(workspace(config))
     report = {"rows": dict(done.rows), "refused": dict(done.refused)}
@@ -57,8 +57,8 @@ def assess(
     as_json: AsJson = False,
 ) -> None:
     """State each control's finding about a window, or one control's about files."""
-    from countersign.pipeline import assess as verb  # noqa: PLC0415 - heavy
-    from countersign.pipeline import tables as files  # noqa: PLC0415 - heavy
+    from countersign.pipeline import assess as verb
+    from countersign.pipeline import tables as files
 
     if table:
         request = files.FileRequest.read(
@@ -70,7 +70,9 @@ def assess(
     if window is None:
         raise ConfigError("assess", expected="--window START/END, or --table KIND=FILE")
     done = verb.assess(workspace(config), Window.parse(window), tuple(only or ()))
-    document = [a.kept.finding if a.kept else {"control": a.control, "state": "not-run"} for a in done]
+    document = [
+        a.kept.finding if a.kept else {"control": a.control, "state": "not-run"} for a in done
+    ]
     answer("\n".join(a.sentence for a in done), document, as_json=as_json)
     if any(a.kept is None for a in done):
         raise SystemExit(3)
@@ -79,7 +81,7 @@ def assess(
 @app.command()
 def seal(window: WindowText, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Append findings and hourly manifests to the log; print the checkpoint."""
-    from countersign.pipeline import seal as verb  # noqa: PLC0415 - heavy
+    from countersign.pipeline import seal as verb
 
     done = verb.seal(workspace(config), Window.parse(window))
     answer(done.sentence, {"size": done.size, "root": done.root}, as_json=as_json)
@@ -95,7 +97,7 @@ def attest(
     as_json: AsJson = False,
 ) -> None:
     """Write a residency attestation for a request, a tenant and window, or a window."""
-    from countersign.pipeline import attest as verb  # noqa: PLC0415 - heavy
+    from countersign.pipeline import attest as verb
 
     span = None if window is None else Window.parse(window)
     done = verb.attest(workspace(config), request=request, tenant=tenant, window=span)
@@ -107,7 +109,7 @@ def attest(
 @app.command()
 def render(window: WindowText, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Render the findings of a window to an unsigned PDF."""
-    from countersign.pipeline import render as verb  # noqa: PLC0415 - heavy
+    from countersign.pipeline import render as verb
 
     ws, span = workspace(config), Window.parse(window)
     verb.render(ws, span)
@@ -123,8 +125,8 @@ def sign(
     as_json: AsJson = False,
 ) -> None:
     """Sign the rendered packet in the name of the person who approved it, and log it."""
-    from countersign.model import rfc3339  # noqa: PLC0415
-    from countersign.pipeline import sign as verb  # noqa: PLC0415 - heavy
+    from countersign.model import rfc3339
+    from countersign.pipeline import sign as verb
 
     ws = workspace(config)
     approval = verb.Approval(approved_by, rfc3339(ws.now_us()))
@@ -140,7 +142,7 @@ def publish(
     as_json: AsJson = False,
 ) -> None:
     """Put packet, proof and attestation into the out folder, and mail the packet once."""
-    from countersign.pipeline import publish as verb  # noqa: PLC0415 - heavy
+    from countersign.pipeline import publish as verb
 
     ws, span = workspace(config), Window.parse(window)
     done = verb.publish(ws, span)
@@ -161,7 +163,7 @@ def run(
 
     Without --approved-by the packet stays unsigned and unpublished.
     """
-    from countersign.pipeline import run as verb  # noqa: PLC0415 - heavy
+    from countersign.pipeline import run as verb
 
     ws = workspace(config)
     done = verb.run(ws, Window.parse(window), approved_by=approved_by)

@@ -190,9 +190,7 @@ def _worst_first(observation: Observation) -> int:
     return {False: 0, None: 1, True: 2}[observation.holds]
 
 
-def _detail(
-    name: str, window: Window, control: Control, conclusion: Conclusion
-) -> dict[str, Json]:
+def _detail(name: str, window: Window, control: Control, conclusion: Conclusion) -> dict[str, Json]:
     return {
         "schema": "urn:countersign:detail:v0.1",
         _CONTROL_ID: name,

@@ -4,7 +4,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from countersign.attest.attestation import Scope, attest_request, attest_window
+from countersign.attest.request_bundle import attest_request
+from countersign.attest.window_bundle import Scope, attest_window
 from countersign.attest.hours import Hour, hour_of, timestamp
 from countersign.attest.residency import Request
 from countersign.canonical import Json, digest
@@ -151,5 +152,3 @@ def _no_residency(window: Window) -> EvidenceError:
         observed="none",
         remedy=f"countersign assess --window {window} --only data-residency, then seal",
     )
-
-

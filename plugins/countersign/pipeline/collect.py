@@ -14,10 +14,10 @@ from countersign.connectors.interface import Connector
 from countersign.errors import Fault, SourceError
 from countersign.lake.raw import COMPLETE, DATED, PageManifest, PageRef
 from countersign.model import Window
-from countersign.pipeline.fetch import DiskFolder, HttpFetch
+from countersign.pipeline.fetch import HttpFetch
+from countersign.pipeline.folder import DiskFolder
 from countersign.pipeline.workspace import Workspace
 from countersign.records import is_dated
-
 
 _TRIES = 3
 _NOT_WORTH_REPEATING = {Fault.UNREACHABLE, Fault.CREDENTIAL, Fault.REFUSED}
@@ -110,7 +110,7 @@ def _collect_source(ws: Workspace, window: Window, name: str, *, reread: bool) -
         pages += len(kept)
         if failure is not None:
             failed.append((day, failure))
-        manifests.append(_manifest(ws, name, day, connector, kept, failure))
+        manifests.append(_manifest(ws, name, day, kept, failure))
     changed = [stored for stored, is_new in map(ws.lake.raw.record, manifests) if is_new]
     ws.log.append_once([pages_entry(manifest) for manifest in changed])
     return Collected(name, len(days), pages, len(changed), tuple(failed))
@@ -141,27 +141,26 @@ def _keep_day(
 
 
 def _manifest(
-    ws: Workspace,
-    name: str,
-    day: str,
-    connector: Connector,
-    kept: list[PageRef],
-    failure: SourceError | None,
+    ws: Workspace, name: str, day: str, kept: list[PageRef], failure: SourceError | None
 ) -> PageManifest:
-    now = ws.now_us()
-    settled = day == DATED or now >= Window.day(date.fromisoformat(day)).end_us + int(
-        connector.lag / timedelta(microseconds=1)
-    )
     return PageManifest(
         source=name,
         day=day,
         version=0,
         status=COMPLETE if failure is None else str(failure.fault),
         pages=tuple(kept),
-        fetched_at=now,
-        final=settled and failure is None,
+        fetched_at=ws.now_us(),
+        final=failure is None and _is_settled(ws, name, day),
         note="" if failure is None else str(failure),
     )
+
+
+def _is_settled(ws: Workspace, name: str, day: str) -> bool:
+    """Whether the source's re-read window of the day has passed."""
+    if day == DATED:
+        return True
+    lag_us = ws.sources[name].lag // timedelta(microseconds=1)
+    return ws.now_us() >= Window.day(date.fromisoformat(day)).end_us + lag_us
 
 
 def reader(ws: Workspace, name: str) -> Callable[[Window], Iterator[bytes]]:

@@ -39,13 +39,13 @@ NOT_CHECKED = "whether the sources told the truth"
 
 def packet_input(
     ws: Workspace,
-    window: Window,
     seal: Seal,
     packet: KeptPacket,
     before: KeptPacket | None,
     surroundings: Environment,
 ) -> PacketInput:
     """The packet's whole content, from what was sealed."""
+    window = seal.window
     kept = {name: findings(ws).latest(window, name) for name in ws.controls}
     crashed = {name: findings(ws).not_run(window, name) for name in ws.controls}
     ran = {name: k for name, k in kept.items() if k is not None and crashed[name] is None}
@@ -159,7 +159,9 @@ def _population(kind: str, document: dict[str, Any], examined_by: tuple[str, ...
         received=counts["rows"] + counts["refused"] + counts["repeated"],
         admitted=counts["rows"],
         refused=counts["refused"],
-        late_days=tuple(f"{counts['late_days']} source-days" for _ in range(counts["late_days"] > 0)),
+        late_days=tuple(
+            f"{counts['late_days']} source-days" for _ in range(counts["late_days"] > 0)
+        ),
         missing_days=tuple(
             f"{counts['missing_days']} days" for _ in range(counts["missing_days"] > 0)
         ),
@@ -247,4 +249,3 @@ def _outages(ws: Workspace, window: Window) -> Iterator[Outage]:
 def _final_after(ws: Workspace, window: Window) -> str:
     longest = max((connector.lag for connector in ws.sources.values()), default=timedelta())
     return (window.end + timedelta(days=-(-longest // timedelta(days=1)))).isoformat()
-

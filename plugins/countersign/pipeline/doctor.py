@@ -69,7 +69,9 @@ def _lake(ws: Workspace) -> str:
 def _clock(ws: Workspace) -> str:
     now, machine = ws.config.now(), datetime.now(UTC)
     if abs(now - machine) > timedelta(minutes=5) and ws.config.countersign.now is not None:
-        return f"fixed by the configuration at {now.isoformat()} (the machine says {machine:%F %T}Z)"
+        return (
+            f"fixed by the configuration at {now.isoformat()} (the machine says {machine:%F %T}Z)"
+        )
     return now.isoformat()
 
 

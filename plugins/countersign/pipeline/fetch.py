@@ -8,20 +8,19 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 
 import httpx
 
 from countersign.connectors.interface import Params
 from countersign.errors import ConfigError, Fault, SourceError
+from countersign.pipeline.answer import message, redacted, retry_after_s
 from countersign.pipeline.folder import DiskFolder
 
 __all__ = ["DiskFolder", "HttpFetch", "Patience"]
 
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REFUSED_CREDENTIAL = frozenset({401, 403})
-_SHOWN = 300
 _PAGING = ("page", "after", "cursor")
 
 
@@ -142,7 +141,7 @@ class HttpFetch:
         error = self._status_error(response, body, page)
         if response.status_code not in _RETRIED:
             raise error
-        wait_s = _retry_after(response)
+        wait_s = retry_after_s(response)
         if wait_s is not None and wait_s > self.patience.retry_after_cap_s:
             raise error
         raise _Again(error, wait_s)
@@ -166,14 +165,14 @@ class HttpFetch:
 
     def _status_error(self, response: httpx.Response, body: bytes, page: str) -> SourceError:
         status = response.status_code
-        said = f"HTTP {status} {self._redacted(_message(response, body))}".strip()
+        said = f"HTTP {status} {self._redacted(message(response, body))}".strip()
         if status in _REFUSED_CREDENTIAL:
             return self._error(
                 Fault.CREDENTIAL, page, "an accepted credential", said,
                 f"Check the secret that [sources.{self.source}] credential refers to.",
             )  # fmt: skip
         if status == 429:
-            wait_s = _retry_after(response)
+            wait_s = retry_after_s(response)
             asked = f", Retry-After {wait_s:g} s" if wait_s is not None else ""
             return self._error(
                 Fault.THROTTLED, page, "an answer within the patience", said + asked,
@@ -220,12 +219,8 @@ class HttpFetch:
         backed_off = self.patience.first_s * 2.0 ** (attempt - 1)
         return min(backed_off, self.patience.longest_s) * (1 + self.random() / 2)
 
-    def _redacted(self, message: str) -> str:
-        """The message without control characters and without any part of a credential."""
-        for value in self.headers.values():
-            for secret in {value, value.rpartition(" ")[2]} - {""}:
-                message = message.replace(secret, "[credential]")
-        return "".join(c if c.isprintable() else " " for c in message)[:_SHOWN]
+    def _redacted(self, said: str) -> str:
+        return redacted(said, self.headers.values())
 
 
 def _check_address(source: str, base_url: str) -> None:
@@ -254,26 +249,3 @@ def _flat(params: Params | None) -> list[tuple[str, str | int | float | bool | N
 def _page(path: str, params: Params | None) -> str:
     where = [f"{name}={params[name]}" for name in _PAGING if params and name in params]
     return " ".join([path or "/", *where])
-
-
-def _message(response: httpx.Response, body: bytes) -> str:
-    """The provider's own sentence, wherever its error body keeps it."""
-    try:
-        document = response.json()
-        error = document.get("error", document)
-        said = error.get("message") if isinstance(error, dict) else error
-        return str(said or document.get("detail") or "")
-    except (ValueError, AttributeError, RecursionError):
-        return body[:_SHOWN].decode(errors="replace")
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds of Retry-After; a date counts from the answer's own Date header, not our clock."""
-    value = response.headers.get("retry-after", "").strip()
-    if value.replace(".", "", 1).isdecimal() and value.isascii():
-        return float(value)
-    try:
-        until = parsedate_to_datetime(value)
-        return max(0.0, (until - parsedate_to_datetime(response.headers["date"])).total_seconds())
-    except (ValueError, TypeError, KeyError):
-        return None

@@ -48,9 +48,7 @@ def question(ws: Workspace, window: Window) -> str:
     """What the approver is asked: the packet's digest and the facts of page 1, as Markdown."""
     rendered = check(ws, window)
     shown = view.build(given_input(ws, window))
-    rows = [
-        f"| {row.title} | {row.mark.word} | {_cell(row.seen)} |" for row in shown.rows
-    ]
+    rows = [f"| {row.title} | {row.mark.word} | {_cell(" ".join(row.seen))} |" for row in shown.rows]
     return "\n".join(
         [
             f"**{rendered.packet_id}**, version {rendered.version}, {shown.status.lower()}: "
@@ -101,16 +99,17 @@ def mail(ws: Workspace, window: Window, send: Send) -> Told:
         return Told("mailed before, not again")
     if not recipients:
         return Told("not mailed: [mail] recipients is empty")
-    message = letter.message(
-        view.build(given_input(ws, window)),
-        packet.signed.read_bytes(),
-        f"{compose.packet_name(ws, window)}.pdf",
+    content = packet.signed.read_bytes()
+    envelope = letter.Envelope(
         to=recipients,
         sender=ws.config.mail.sender,
-        message_id=f"<{digest(packet.signed.read_bytes())[:32]}@countersign>",
+        message_id=f"<{digest(content)[:32]}@countersign>",
         date=ws.config.now(),
-        limit=ws.config.mail.attach_up_to_bytes,
+        attach_up_to_bytes=ws.config.mail.attach_up_to_bytes,
     )
+    name = f"{compose.packet_name(ws, window)}.pdf"
+    shown = view.build(given_input(ws, window))
+    message = letter.message(shown, content, name, envelope, ws.reports_folder)
     try:
         send(message)
     except (OSError, smtplib.SMTPException) as error:
@@ -119,7 +118,8 @@ def mail(ws: Workspace, window: Window, send: Send) -> Told:
             remedy="Check [mail] connection; the packet itself is published.",
         ) from error  # fmt: skip
     packet.write(
-        "mailed.json", {"to": list(recipients), "at": rfc3339(ws.now_us()), "sha256": digest(bytes(message))}
+        "mailed.json",
+        {"to": list(recipients), "at": rfc3339(ws.now_us()), "sha256": digest(bytes(message))},
     )
     return Told(f"mailed to {', '.join(recipients)}")
 

@@ -52,7 +52,9 @@ def render(ws: Workspace, window: Window) -> Rendered:
     packet = packets(ws).next(window, basis=basis)
     given = _input(ws, window, packet)
     meta = pdf.Meta(f"{given.packet_id}-v{given.version}", seal.sealed_at_us, override)
-    content = pdf.render(html.page(view.build(given), override), attachments(ws, window, given), meta)
+    content = pdf.render(
+        html.page(view.build(given), override), attachments(ws, window, given), meta
+    )
     packet.write("unsigned.pdf", content)
     packet.write(
         "rendered.json",
@@ -125,7 +127,7 @@ def attachments(ws: Workspace, window: Window, given: PacketInput) -> tuple[Atta
 def _input(ws: Workspace, window: Window, packet: KeptPacket) -> PacketInput:
     surroundings = environment.environment(ws.reports_folder)
     before = packets(ws).before(packet)
-    return compose.packet_input(ws, window, sealed(ws, window), packet, before, surroundings)
+    return compose.packet_input(ws, sealed(ws, window), packet, before, surroundings)
 
 
 def _population(ws: Workspace, window: Window, name: str) -> Json:
@@ -140,5 +142,3 @@ def _json(name: str, document: Mapping[str, Json], description: str) -> Attachme
 def _rendered(packet: KeptPacket) -> Rendered:
     note = packet.note("rendered") or {}
     return Rendered(packet.unsigned, note["sha256"], note["packet_id"], packet.version)
-
-

@@ -48,7 +48,9 @@ def requests(ws: Workspace, kept: Kept) -> dict[str, Request]:
     }
 
 
-def by_hour(found: Mapping[str, Request], window: Window) -> Iterator[tuple[str, list[hours.Record]]]:
+def by_hour(
+    found: Mapping[str, Request], window: Window
+) -> Iterator[tuple[str, list[hours.Record]]]:
     """Every hour of the window with its records; an hour without requests is there, empty."""
     sorted_out: dict[str, list[hours.Record]] = {}
     for request in found.values():

@@ -1,10 +1,9 @@
-"""Sign: the approved bytes get an invisible PAdES signature, and the file's hash goes into the log."""
+"""Sign: the approved bytes get an invisible PAdES signature; the file's hash goes into the log."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from countersign.attest import certificate, entries
-from countersign.attest import keys as stored
+from countersign.attest import entries
 from countersign.canonical import digest
 from countersign.errors import EvidenceError
 from countersign.model import Window
@@ -49,8 +48,8 @@ def sign(ws: Workspace, window: Window, approval: Approval) -> Signed:
     rendered = check(ws, window)
     content = pades.sign(
         packet.unsigned.read_bytes(),
-        stored.load_p256(f"file:{ws.keys / 'packet.key'}"),
-        certificate.decode((ws.keys / "packet.pem").read_bytes()),
+        (ws.keys / "packet.key").read_bytes(),
+        (ws.keys / "packet.pem").read_bytes(),
         ws.config.now(),
     )
     approved = _approved(ws, approval)
@@ -68,9 +67,7 @@ def sign(ws: Workspace, window: Window, approval: Approval) -> Signed:
     packet.write("packet.pdf", content)
     (leaf,) = ws.log.append_once([entry])
     packet.write("packet.tlog-proof", ws.log.prove(leaf))
-    packet.write(
-        "signed.json", {"sha256": digest(content), "leaf": leaf, "approved": approved}
-    )
+    packet.write("signed.json", {"sha256": digest(content), "leaf": leaf, "approved": approved})
     return _signed(packet)
 
 

@@ -96,7 +96,7 @@ def to_table(kind: type[Record], records: Iterable[Record]) -> pa.Table:
         return target.empty_table()
     take = attrgetter(*target.names)
     columns = zip(*map(take, rows), strict=True)
-    arrays = [pa.array(c, type=f.type) for c, f in zip(columns, target, strict=True)]
+    arrays = [_array(c, f.type) for c, f in zip(columns, target, strict=True)]
     return pa.Table.from_arrays(arrays, schema=target)
 
 
@@ -118,6 +118,12 @@ def json_schema(kind: type[Record]) -> dict[str, Json]:
         "x-identity": list(kind.identity),
         "x-time-column": kind.time_column,
     }
+
+
+def _array(column: tuple[Any, ...], arrow: pa.DataType) -> pa.Array:
+    if pa.types.is_decimal(arrow):  # Arrow makes decimals of text only by a cast
+        return pa.array(column, type=pa.string()).cast(arrow)
+    return pa.array(column, type=arrow)
 
 
 def _arrow_type(hint: Any) -> pa.DataType:

@@ -1,4 +1,4 @@
-"""Kinds that describe requests: attempts at upstreams, their text, what was shown, where they ran."""
+"""Kinds that describe requests: attempts at upstreams, their text, what was shown, and where."""
 
 from dataclasses import dataclass
 from types import MappingProxyType

@@ -1,0 +1,74 @@
+"""What Anthropic charges: the cost report, whose amounts are decimal strings in cents."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from countersign.connectors.interface import Connector, Fetch, Params
+from countersign.connectors.wire.page import Page
+from countersign.connectors.wire.paging import follow, next_page
+from countersign.connectors.wire.value import Row, instant, money, needed, text
+from countersign.model import Window, rfc3339
+from countersign.records import ProviderCharge, Record
+from countersign.registry import plugin_id
+
+_PATH = "/v1/organizations/cost_report"
+_GROUPS = ("workspace_id", "description")
+_HEADERS = {"anthropic-version": "2023-06-01"}
+
+
+@dataclass(frozen=True)
+class AnthropicCost(Connector):
+    """Billed dollars per workspace, day and description. Priority Tier is not in this report."""
+
+    kinds = (ProviderCharge,)
+    lag = timedelta(days=3)
+    credential_header = "x-api-key: {}"
+
+    limit: int = 31
+
+    def pages(self, fetch: Fetch, window: Window) -> Iterator[bytes]:
+        """Follow `next_page`; the end is exclusive, in RFC 3339. Days are the only grain."""
+        source = plugin_id(type(self))
+        asked: Params = {
+            "starting_at": rfc3339(window.start_us),
+            "ending_at": rfc3339(window.end_us),
+            "bucket_width": "1d",
+            "group_by[]": _GROUPS,
+            "limit": self.limit,
+        }
+        return follow(
+            source,
+            lambda more: fetch(_PATH, {**asked, **more}, headers=_HEADERS),
+            "page",
+            next_page(source),
+        )
+
+    def parse(self, page: bytes) -> Iterator[Record]:
+        """One record per day, workspace and description."""
+        whole = Page(plugin_id(type(self)), page)
+        for bucket in whole.rows(whole.document(), "data"):
+            results = whole.rows(bucket, "results")
+            yield from whole.records(((bucket, result) for result in results), _record)
+
+
+def _record(found: tuple[Row, Row]) -> Iterator[ProviderCharge]:
+    bucket, result = found
+    project, token_type = text(result.get("workspace_id")), text(result.get("token_type"))
+    yield ProviderCharge(
+        ProviderName="anthropic",
+        ChargePeriodStart=instant(bucket.get("starting_at")),
+        ChargePeriodEnd=instant(bucket.get("ending_at")),
+        BilledCost=money(result.get("amount"), per_unit=100),
+        BillingCurrency=needed(result, "currency").upper(),
+        ChargeCategory="Usage",
+        ChargeDescription=text(result.get("description")),
+        RegionId=text(result.get("inference_geo")),
+        ServiceName=text(result.get("cost_type")),
+        SkuMeter=token_type,
+        SubAccountId=project,
+        x_model=text(result.get("model")),
+        x_token_type=token_type,
+        x_project=project,
+        x_service_tier=text(result.get("service_tier")),
+    )
