@@ -96,5 +96,5 @@ def _bytes(file: Path) -> bytes:
         raise ConfigError(f"file {file}", expected="readable", observed=str(error)) from None
 
 
-def _shown(value: int | str | bool | None) -> str:
+def _shown(value: object) -> str:
     return "not reported" if value is None else str(value)

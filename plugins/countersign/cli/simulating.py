@@ -59,6 +59,7 @@ def score(
 ) -> None:
     """Findings against truth.json: planted, found, missed, spurious per control."""
     from countersign import world
+    from countersign.lake.salts import ORGANISATION
     from countersign.pipeline import assess as verb
 
     ws, span = workspace(config or str(folder / "countersign.toml")), Window.parse(window)
@@ -69,7 +70,7 @@ def score(
         [k.finding for k in kept.values() if k],
         {name: list(k.observations()) for name, k in kept.items() if k},
         span,
-        ws.lake.salts.commit_key,
+        lambda plain: ws.lake.salts.commit(ORGANISATION, plain),
     )
     answer(result.table(), result.document(), as_json=as_json)
     if result.missed or result.spurious:

@@ -10,8 +10,9 @@ import json
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
+import ibis.expr.types as ir
 import pyarrow as pa
 
 from countersign.canonical import Json, digest
@@ -80,15 +81,33 @@ def assess_one(ws: Workspace, window: Window, name: str) -> Assessed:
         raise
 
 
+class RunnableTables(Tables, Protocol):
+    """Tables whose relations can be executed where they are."""
+
+    def run(self, relation: ir.Table) -> pa.Table:
+        """Execute a relation."""
+        ...
+
+
 def judge(
-    control: Control, tables: Tables, evidence: Sequence[Evidence], counts: Mapping[str, int]
+    control: Control,
+    tables: RunnableTables,
+    evidence: Sequence[Evidence],
+    counts: Mapping[str, int],
+    notes: Sequence[str] = (),
 ) -> Conclusion:
-    """The control's conclusion, lowered where the evidence it needs is absent or has gaps."""
+    """The control's conclusion, lowered where the evidence it needs is absent or has gaps.
+
+    `notes` say what reading the evidence left out; they join what was not examined.
+    """
     absent = [k for k in map(kind_name, control.needs) if not counts.get(k)]
     if absent:
         return _nothing_to_judge(absent, evidence)
-    reduced = {name: _run(table) for name, table in control.reduce(tables).items()}
+    reduced = {name: tables.run(table) for name, table in control.reduce(tables).items()}
     conclusion = control.conclude(reduced, tables.window)
+    if notes:
+        said = (*conclusion.not_examined, *notes)
+        conclusion = dataclasses.replace(conclusion, not_examined=said)
     needed = {kind_name(kind) for kind in control.needs}
     gaps = sorted({f"{e.source}: {e.status}" for e in evidence if e.kind in needed and _gap(e)})
     if conclusion.state is not State.SATISFIED or not gaps:
@@ -122,10 +141,6 @@ def _assess(ws: Workspace, window: Window, name: str, control: Control) -> Kept:
     finding["admission"] = ws.lake.admission(kinds, window)
     files = {"detail.json": detail, "observations.jsonl": observations}
     return findings(ws).keep(window, name, finding, files, conclusion.relations)
-
-
-def _run(table: Any) -> pa.Table:
-    return table.to_pyarrow()
 
 
 def _gap(part: Evidence) -> bool:

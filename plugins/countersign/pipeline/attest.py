@@ -1,7 +1,7 @@
 """Attest: a residency attestation for a request, a tenant in a window, or a window."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from countersign.attest.request_bundle import attest_request
@@ -133,16 +133,18 @@ def _hour(
 
 
 def _terms(ws: Workspace, window: Window) -> Json:
-    """The dated terms valid at some time in the window, as documents with their digests."""
-    rows: list[dict[str, Any]] = ws.lake.tables(window).table(SurfaceTerm).to_pyarrow().to_pylist()
-    kept = [
+    """The dated terms, as they were admitted, with the digests of their documents."""
+    tables = ws.lake.tables(window)
+    rows: list[dict[str, Any]] = tables.run(tables.table(SurfaceTerm)).to_pylist()
+    kept: list[dict[str, Any]] = [
         {
             name: row[name].isoformat() if hasattr(row[name], "isoformat") else row[name]
-            for name in sorted(SurfaceTerm.__dataclass_fields__)
+            for name in sorted(field.name for field in fields(SurfaceTerm))
         }
         for row in rows
     ]
-    return sorted(kept, key=lambda row: [str(row[name]) for name in SurfaceTerm.identity])
+    ordered = sorted(kept, key=lambda row: [str(row[name]) for name in SurfaceTerm.identity])
+    return list[Json](ordered)
 
 
 def _no_residency(window: Window) -> EvidenceError:

@@ -48,7 +48,9 @@ def question(ws: Workspace, window: Window) -> str:
     """What the approver is asked: the packet's digest and the facts of page 1, as Markdown."""
     rendered = check(ws, window)
     shown = view.build(given_input(ws, window))
-    rows = [f"| {row.title} | {row.mark.word} | {_cell(" ".join(row.seen))} |" for row in shown.rows]
+    rows = [
+        f"| {row.title} | {row.mark.word} | {_cell(' '.join(row.seen))} |" for row in shown.rows
+    ]
     return "\n".join(
         [
             f"**{rendered.packet_id}**, version {rendered.version}, {shown.status.lower()}: "

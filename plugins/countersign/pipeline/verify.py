@@ -7,6 +7,7 @@ from typing import Any
 
 from countersign.attest import trust
 from countersign.attest import verify as checks
+from countersign.attest.verdict import Verdict
 from countersign.errors import VerificationError
 
 PROOF = ".tlog-proof"
@@ -39,7 +40,7 @@ def group(files: Sequence[Path]) -> list[Group]:
     return groups + [Group(proof, proof) for proof in proofs.values()]
 
 
-def verify(files: Group, keys: Sequence[str]) -> checks.Verdict:
+def verify(files: Group, keys: Sequence[str]) -> Verdict:
     """Check one group by what the file is: bundle, checkpoint, or a file with its proof.
 
     Raises:
@@ -61,7 +62,7 @@ def verify(files: Group, keys: Sequence[str]) -> checks.Verdict:
     )
 
 
-def document(verdict: checks.Verdict) -> Mapping[str, Any]:
+def document(verdict: Verdict) -> Mapping[str, Any]:
     """The verdict for a program."""
     return {
         "valid": verdict.valid,
@@ -71,7 +72,7 @@ def document(verdict: checks.Verdict) -> Mapping[str, Any]:
     }
 
 
-def sentence(verdict: checks.Verdict) -> str:
+def sentence(verdict: Verdict) -> str:
     """The verdict for a person: a line, then what was checked and what was not."""
     lines = [verdict.summary]
     lines += [f"  checked: {said}" for said in verdict.checked]

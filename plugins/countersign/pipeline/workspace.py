@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -131,15 +131,17 @@ def _connector(name: str, source: Source, known: Mapping[str, type[Connector]]) 
             expected=" or ".join(sorted(known)),
             observed=source.connector,
         )
-    return _build(known[source.connector], source.settings, f"[sources.{name}]")
+    built: Connector = _build(known[source.connector], source.settings, f"[sources.{name}]")
+    return built
 
 
 def _build(kind: Any, values: Mapping[str, Any], where: str) -> Any:
-    extra = set(values) - set(kind.__dataclass_fields__)
+    known = [setting.name for setting in fields(kind)]
+    extra = set(values) - set(known)
     if extra:
         raise ConfigError(
             f"{where} {min(extra)}",
-            expected="one of " + (", ".join(kind.__dataclass_fields__) or "no settings"),
+            expected="one of " + (", ".join(known) or "no settings"),
             observed=min(extra),
         )
     try:

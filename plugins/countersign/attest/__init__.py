@@ -1,0 +1,1 @@
+"""What a stranger can check offline: keys, envelopes, statements, bundles, verification."""

@@ -1,0 +1,371 @@
+"""The relational half of token reconciliation, stated as Ibis expressions.
+
+A *cell* is provider x model x API key x bucket: the finest grain at which a provider's usage can
+be compared with the log. `lines` puts both sides of every cell into one relation, the log side
+already split by what happened to the answer; cells whose counters agree lose their key, so that
+they are summed by the engine and only cells in doubt arrive one by one. `candidates` are the few
+calls that could explain a cell in which estimates alone do not. Integers only; nothing runs here.
+"""
+
+from dataclasses import dataclass
+from functools import reduce as fold
+from operator import add, and_, or_
+from typing import Final
+
+import ibis
+import ibis.expr.types as ir
+
+from countersign.controls.interface import Tables
+from countersign.model import US_PER_DAY
+from countersign.records import (
+    COUNTERS,
+    Delivery,
+    GatewayCall,
+    PriceTerm,
+    ProviderCharge,
+    ProviderUsage,
+)
+
+FAMILIES: Final = {
+    "in_uncached": ("in_uncached",),
+    "in_cache_read": ("in_cache_read",),
+    "cache_write": tuple(name for name in COUNTERS if name.startswith("in_cache_write")),
+    "in_tool_use": ("in_tool_use",),
+    "output": ("out_visible", "out_reasoning", "out_other"),
+}
+"""Counters that are compared as one, because sources split them differently: providers' usage
+reports give output with reasoning in it, gateways give cache writes without their lifetime."""
+PROMPT: Final = ("in_uncached", "in_cache_read", "cache_write", "in_tool_use")
+GAPS: Final = tuple(f"gap_{name}" for name in FAMILIES)
+CELL: Final = ("provider", "model", "key", "hour")
+LOG, BILL = "log", "bill"
+
+_EPOCH: Final = "1970-01-01T00:00:00+00:00"
+_LOG_ONLY: Final = ("tenant", "content", "stop_call", "stop_request")
+_BILL_ONLY: Final = ("project", "tier", "region", "batch")
+_ROWS: Final = ("rows", "counted", "estimated", "uncounted", "failed", "estimated_prompt")
+_SHOWN: Final = ("shown", "shown_characters", "voiced", "first_at")
+_ASKED: Final = ("requests", "unasked")
+MEASURES: Final = (*COUNTERS, *_ROWS, *_SHOWN, *_ASKED)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the relations and the rules take from the control's settings."""
+
+    bucket_us: int
+    skew_us: int
+    meter: str
+    estimate_error_ppm: int
+    estimate_error_tokens: int
+    longest_answer_tokens: int
+    settled_after_us: int
+    characters_error_ppm: int
+
+
+def lines(tables: Tables, limits: Limits) -> ir.Table:
+    """Both sides of every cell; `key` is null where the cell's counters agree."""
+    calls = _classified(_calls(tables, limits), _deliveries(tables, limits))
+    stop = calls.content == "stopped"
+    costs = calls.is_estimated | calls.shown_tokens.isnull() | (
+        calls.out_visible > calls.shown_tokens
+    )
+    named = calls.mutate(
+        stop_call=ibis.ifelse(stop & costs, calls.call_id, ibis.null("string")),
+        stop_request=ibis.ifelse(stop & costs, calls.request_id, ibis.null("string")),
+    )
+    logged = named.group_by(*CELL, *_LOG_ONLY).agg(**_counted(named), **_seen(named))
+    both = _one_keying(_both_sides(logged, _usage(tables, limits)))
+    cells = _cells(both)
+    known = cells.group_by("provider", "key").agg(known=(cells.logged_rows > 0).any())
+    flagged = cells.join(known, ["provider", "key"]).select(*CELL, "balanced", "known")
+    found = both.join(flagged, list(CELL)).mutate(key=_unless_balanced("key"))
+    found = found.mutate(project=_unless_balanced("project"))
+    names = ("side", *CELL, *_LOG_ONLY, *_BILL_ONLY, "keyed", "known")
+    return found.group_by(*names).agg(
+        **{name: found[name].sum() for name in MEASURES if name != "first_at"},
+        first_at=found.first_at.min(),
+    )
+
+
+def candidates(tables: Tables, limits: Limits) -> ir.Table:
+    """Calls in cells that estimates alone cannot explain, and that one of the rules can use."""
+    calls = _calls(tables, limits)
+    logged = calls.group_by(*CELL).agg(**_counted(calls))
+    cells = _cells(_one_keying(_both_sides(logged, _usage(tables, limits))))
+    doubtful = cells.filter(~cells.balanced & ~_fits(cells, limits)).select(*CELL, *GAPS, "keyed")
+    keyed = calls.mutate(key=calls.key)
+    inside = doubtful.join(
+        keyed,
+        [
+            doubtful.provider == keyed.provider,
+            doubtful.model == keyed.model,
+            doubtful.hour == keyed.hour,
+            (doubtful.key == keyed.key) | ~doubtful.keyed,
+        ],
+        rname="call_{name}",
+    ).drop("call_provider", "call_model", "call_hour", "call_key")
+    twins = inside.is_counted.cast("int64").sum().over(
+        ibis.window(group_by=[inside.provider, inside.request_id])
+    )
+    inside = inside.mutate(twins=twins)
+    useful = inside.filter(_near_edge(inside, limits) | _is_useful(inside))
+    kept = _classified(useful, _deliveries(tables, limits))
+    return kept.select(
+        *CELL, "call_id", "request_id", "attempt", "at", "until", "twins", "content", "is_counted",
+        "is_estimated", "is_failed", "shown_tokens", "shown_characters", *COUNTERS,
+        is_named=(kept.shown_call == kept.call_id) | (kept.shown_call == kept.provider_request_id),
+    )  # fmt: skip
+
+
+def coverage(tables: Tables, limits: Limits) -> ir.Table:
+    """Per provider and day: usage rows, those in buckets too wide, and those not yet final.
+
+    A provider that does not say what is final has settled a bucket when it was read long enough
+    after its end.
+    """
+    usage = tables.table(ProviderUsage)
+    until = _us(usage.bucket_end)
+    is_early = (_us(usage.fetched_at) < until + limits.settled_after_us).fill_null(False)
+    rows = usage.select(
+        usage.provider, at=_us(usage.bucket_start), until=until,
+        final=ibis.coalesce(usage.final, ~is_early),
+    )  # fmt: skip
+    wide = (rows.until - rows.at) > limits.bucket_us
+    return (
+        rows.mutate(day=rows.at - rows.at % US_PER_DAY, wide=wide)
+        .group_by("provider", "day")
+        .agg(
+            rows=lambda t: t.count(),
+            wide=lambda t: t.wide.cast("int64").sum(),
+            open=lambda t: (~t.final).cast("int64").sum(),
+        )
+    )
+
+
+def prices(tables: Tables) -> ir.Table:
+    """Every price term, times as instants."""
+    term = tables.table(PriceTerm)
+    return term.select(
+        term.provider, term.model, term.token_type, term.unit_usd_pico, term.tier, term.region,
+        term.batch, since=_us(term.valid_from), until=_us(term.valid_to),
+    )  # fmt: skip
+
+
+def charges(tables: Tables) -> ir.Table:
+    """Charged money per provider, day and currency; lines about tokens apart from others."""
+    charge = tables.table(ProviderCharge)
+    at = _us(charge.ChargePeriodStart)
+    rows = charge.select(
+        "BilledCost", "final", provider=charge.ProviderName, day=at - at % US_PER_DAY,
+        currency=charge.BillingCurrency.upper(), of_tokens=charge.x_token_type.notnull(),
+    )  # fmt: skip
+    return rows.group_by("provider", "day", "currency", "of_tokens").agg(
+        cost=rows.BilledCost.sum(),
+        lines=rows.count(),
+        open=(~rows.final.fill_null(True)).cast("int64").sum(),
+    )
+
+
+def _calls(tables: Tables, limits: Limits) -> ir.Table:
+    call = tables.table(GatewayCall)
+    at, quality = _us(call.started_at), call.usage_quality.fill_null("")
+    reported = ibis.coalesce(*(call[name] for name in COUNTERS)).notnull()
+    counted = reported & (quality != "missing")
+    return call.select(
+        call.call_id, call.request_id, call.provider_request_id, call.provider, call.ended_by,
+        model=ibis.coalesce(call.model_resolved, call.model_requested, "unknown"),
+        key=call.api_key_commitment.fill_null(""), hour=at - at % limits.bucket_us,
+        tenant=call.tenant.fill_null(""), attempt=call.attempt.fill_null(1), at=at,
+        until=ibis.coalesce(_us(call.ended_at), at), status=call.status.fill_null(""),
+        is_counted=counted, is_estimated=counted & (quality == "estimated"),
+        is_failed=~counted & (call.status.fill_null("") == "error"),
+        **{name: ibis.ifelse(counted, call[name].fill_null(0), 0) for name in COUNTERS},
+    )  # fmt: skip
+
+
+def _deliveries(tables: Tables, limits: Limits) -> ir.Table:
+    """One meter's word on each request: the nearest to the reader that is configured."""
+    delivery = tables.table(Delivery)
+    measured = ibis.coalesce(delivery.rendered_tokens, delivery.rendered_characters).notnull()
+    mine = delivery.meter.isnull() | (delivery.meter == limits.meter)
+    return delivery.filter(measured & mine).select(
+        delivered=delivery.request_id,
+        shown_call=delivery.call_id,
+        reader=delivery.ended,
+        tokens=delivery.rendered_tokens,
+        characters=delivery.rendered_characters,
+    )
+
+
+def _classified(calls: ir.Table, deliveries: ir.Table) -> ir.Table:
+    """Each call with what its reader was shown of it, and what became of the answer."""
+    both = calls.left_join(deliveries, calls.request_id == deliveries.delivered)
+    same = both.shown_call.isnull() | (both.shown_call == both.call_id)
+    # A broken stream loses the provider's id in the log: then the request id alone must do.
+    same = same | (both.shown_call == both.provider_request_id) | both.provider_request_id.isnull()
+    seen = both.delivered.notnull() & same & ~both.is_failed
+    stopped = (
+        both.reader.isin(("user_stop", "disconnect"))
+        | (both.status == "cancelled")
+        | both.ended_by.isin(("client_disconnect", "user_stop"))
+    ).fill_null(False)
+    broken = ((both.reader == "error") | (both.status == "error")).fill_null(False)
+    content = ibis.cases(
+        (~both.is_counted, "uncounted"),
+        (both.delivered.notnull() & ~seen, "superseded"),
+        (~seen, "unmetered"),
+        (stopped, "stopped"),
+        (broken, "broken"),
+        (ibis.coalesce(both.tokens, both.characters) == 0, "textless"),
+        else_="read",
+    )
+    none = ibis.null("int64")
+    return both.mutate(
+        content=content,
+        shown_tokens=ibis.ifelse(seen, both.tokens, none),
+        shown_characters=ibis.ifelse(seen & both.tokens.isnull(), both.characters, none),
+    )
+
+
+def _counted(calls: ir.Table) -> dict[str, ir.Value]:
+    """Aggregates that compare a cell; the counters of uncounted calls are zero by now."""
+    prompt = fold(add, (calls[name] for name in COUNTERS if name.startswith("in_")))
+    uncounted = ~calls.is_counted & ~calls.is_failed
+    return {
+        **{name: calls[name].sum() for name in COUNTERS},
+        "rows": calls.count(),
+        "counted": calls.is_counted.cast("int64").sum(),
+        "estimated": calls.is_estimated.cast("int64").sum(),
+        "uncounted": uncounted.cast("int64").sum(),
+        "failed": calls.is_failed.cast("int64").sum(),
+        "estimated_prompt": ibis.ifelse(calls.is_estimated, prompt, 0).sum(),
+    }
+
+
+def _seen(calls: ir.Table) -> dict[str, ir.Value]:
+    by_characters = calls.shown_characters.fill_null(0) > 0
+    return {
+        "shown": calls.shown_tokens.fill_null(0).sum(),
+        "shown_characters": calls.shown_characters.fill_null(0).sum(),
+        "voiced": ibis.ifelse(by_characters, calls.out_visible, 0).sum(),
+        "first_at": calls["at"].min(),
+    }
+
+
+def _usage(tables: Tables, limits: Limits) -> ir.Table:
+    usage = tables.table(ProviderUsage)
+    at = _us(usage.bucket_start)
+    narrow = usage.filter((_us(usage.bucket_end) - at) <= limits.bucket_us)
+    at = _us(narrow.bucket_start)
+    rows = narrow.select(
+        narrow.provider, narrow.project, narrow.region, narrow.batch, narrow.requests,
+        model=narrow.model.fill_null("unknown"), key=narrow.api_key_commitment.fill_null(""),
+        hour=at - at % limits.bucket_us, tier=narrow.service_tier,
+        **{name: narrow[name].fill_null(0) for name in COUNTERS},
+    )  # fmt: skip
+    return rows.group_by(*CELL, *_BILL_ONLY).agg(
+        **{name: rows[name].sum() for name in COUNTERS},
+        rows=rows.count(),
+        requests=rows.requests.fill_null(0).sum(),
+        unasked=rows.requests.isnull().cast("int64").sum(),
+    )
+
+
+def _both_sides(logged: ir.Table, billed: ir.Table) -> ir.Table:
+    """One relation of both; what only the other side knows is null, or zero where it is summed."""
+    return ibis.union(_side(logged, LOG), _side(billed, BILL))
+
+
+def _side(rows: ir.Table, side: str) -> ir.Table:
+    types = {"batch": "boolean"}
+    texts = (
+        rows[name] if name in rows.columns else ibis.null(types.get(name, "string")).name(name)
+        for name in (*_LOG_ONLY, *_BILL_ONLY)
+    )
+    absent = {"first_at": ibis.null("int64")}
+    numbers = (
+        (rows[name] if name in rows.columns else absent.get(name, ibis.literal(0, "int64")))
+        .cast("int64")
+        .name(name)
+        for name in MEASURES
+    )
+    return rows.select(ibis.literal(side).name("side"), *CELL, *texts, *numbers)
+
+
+def _one_keying(both: ir.Table) -> ir.Table:
+    """Where only one side of a provider names keys, its cells are compared without them."""
+    named = both.key != ""
+    is_log = both.side == LOG
+    sides = both.group_by("provider").agg(
+        logged=(named & is_log).any(), billed=(named & ~is_log).any(), is_both=is_log.nunique() > 1
+    )
+    only_one = sides.is_both & (sides.logged != sides.billed)
+    keyed = sides.select("provider", keyed=~only_one)
+    joined = both.join(keyed, "provider")
+    return joined.mutate(key=ibis.ifelse(joined.keyed, joined.key, ""))
+
+
+def _cells(both: ir.Table) -> ir.Table:
+    """Billed minus logged per cell and family; balanced when nothing differs."""
+    sign = ibis.ifelse(both.side == BILL, 1, -1)
+    gaps = {
+        f"gap_{family}": (sign * fold(add, (both[name] for name in names))).sum()
+        for family, names in FAMILIES.items()
+    }
+    is_log = (both.side == LOG).cast("int64")
+    cells = both.group_by(*CELL, "keyed").agg(
+        **gaps,
+        logged_rows=(both.rows * is_log).sum(),
+        billed_rows=(both.rows * (1 - is_log)).sum(),
+        **{name: both[name].sum() for name in (*_ROWS[1:], *_ASKED)},
+    )
+    equal = fold(and_, (cells[name] == 0 for name in GAPS))
+    return cells.mutate(balanced=equal & (cells.logged_rows > 0) & (cells.billed_rows > 0))
+
+
+def _fits(cells: ir.Table, limits: Limits) -> ir.BooleanValue:
+    """Whether the estimates in a cell can account for its gap by themselves."""
+    prompt = fold(add, (cells[f"gap_{name}"] for name in PROMPT))
+    error = (
+        cells.estimated_prompt * limits.estimate_error_ppm
+        + cells.estimated * limits.estimate_error_tokens * 1_000_000
+    )
+    longest = cells.estimated * limits.longest_answer_tokens
+    asked = (cells.unasked > 0) | (cells.requests == cells.counted)
+    return fold(
+        and_,
+        (
+            cells.estimated > 0, cells.uncounted == 0, prompt.abs() * 1_000_000 <= error,
+            cells.gap_output >= 0, cells.gap_output <= longest, asked,
+        ),
+    )  # fmt: skip
+
+
+def _near_edge(calls: ir.Table, limits: Limits) -> ir.BooleanValue:
+    """Whether clocks could disagree about the bucket of a call, or the call spans two."""
+    start, end = calls["at"] - calls.hour, calls.until - calls.hour
+    return (start <= limits.skew_us) | (end >= limits.bucket_us - limits.skew_us)
+
+
+def _is_useful(calls: ir.Table) -> ir.BooleanValue:
+    equal = fold(
+        and_,
+        (
+            calls[f"gap_{family}"] == -fold(add, (calls[name] for name in names))
+            for family, names in FAMILIES.items()
+        ),
+    )
+    many = (calls.twins > 1) & calls.is_counted
+    return fold(or_, (equal, many, calls.attempt > 1, ~calls.is_counted))
+
+
+def _unless_balanced(name: str) -> ibis.Deferred:
+    return ibis.ifelse(ibis._.balanced, ibis.null("string"), ibis._[name])
+
+
+def _us(at: ir.Value) -> ir.IntegerValue:
+    """Microseconds since the epoch, as an integer, whatever the engine's time zone."""
+    return at.delta(ibis.timestamp(_EPOCH), unit="microsecond")
+
+

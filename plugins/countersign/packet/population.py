@@ -1,0 +1,130 @@
+"""The population sheet: per kind, from what the source says down to what was examined."""
+
+from collections.abc import Iterable, Mapping
+
+from countersign.canonical import Json
+from countersign.packet.input import Population
+from countersign.packet.number import Cell, count_cell, grouped, percent
+from countersign.packet.table import Table, columns, integer, records, row, text_cell
+from countersign.packet.text import plain
+
+
+def of_findings(findings: Iterable[Mapping[str, Json]]) -> tuple[Population, ...]:
+    """What the findings themselves say about the kinds they rest on, one entry per kind."""
+    found: dict[str, Population] = {}
+    for finding in findings:
+        kinds = finding.get("population")
+        for kind, counts in kinds.items() if isinstance(kinds, dict) else ():
+            if isinstance(counts, dict) and kind not in found:
+                found[kind] = _of_kind(kind, counts, finding)
+    return tuple(found[kind] for kind in sorted(found))
+
+
+def _of_kind(kind: str, counts: Mapping[str, Json], finding: Mapping[str, Json]) -> Population:
+    admitted, refused = integer(counts, "rows"), integer(counts, "refused")
+    parts = [e for e in records(finding.get("evidence")) if e.get("kind") == kind]
+    rules = _rules(kind, finding)
+    return Population(
+        kind, None, None if admitted is None else admitted + (refused or 0), admitted, refused,
+        late_days=_days(counts, "late_days"), missing_days=_days(counts, "missing_days"),
+        sources=tuple(sorted({plain(e.get("source"), 40) for e in parts})),
+        refused_by_rule=tuple((name, count) for name, count in rules if count),
+        expectations=len(rules) or None, unmet=sum(1 for _, count in rules if count),
+        digest=str(parts[0]["digest"]) if parts else None,
+    )  # fmt: skip
+
+
+def _days(counts: Mapping[str, Json], name: str) -> tuple[str, ...]:
+    days = counts.get(name)
+    return tuple(plain(day, 40) for day in days) if isinstance(days, list) else ()
+
+
+def _rules(kind: str, finding: Mapping[str, Json]) -> list[tuple[str, int]]:
+    rules: list[tuple[str, int]] = []
+    for suite in records(finding.get("admission")):
+        if suite.get("kind") == kind:
+            rules += [
+                (_rule(e), integer(e, "unexpected") or 0)
+                for e in records(suite.get("expectations"))
+            ]
+    return rules
+
+
+def _rule(expectation: Mapping[str, Json]) -> str:
+    kwargs = expectation.get("kwargs")
+    column = kwargs.get("column") if isinstance(kwargs, dict) else None
+    name = plain(expectation.get("type"), 80).removeprefix("expect_").replace("_", " ")
+    return f"{plain(column, 40)}: {name}" if column else name
+
+
+def sheet(populations: tuple[Population, ...]) -> Table:
+    """One row per kind."""
+    return Table(
+        "Rows in the window, by kind of record",
+        columns("Kind", ">Source says", ">Received", ">Admitted", ">Refused", ">Late days",
+                ">Missing days", ">Examined"),
+        tuple(
+            row(text_cell(p.kind, 32, "mono"), count_cell(p.source_says), count_cell(p.received),
+                count_cell(p.admitted), count_cell(p.refused), count_cell(len(p.late_days)),
+                count_cell(len(p.missing_days)), _examined(p))
+            for p in populations
+        ),
+    )  # fmt: skip
+
+
+def _examined(population: Population) -> Cell:
+    if population.received is None or population.admitted is None:
+        return Cell("missing", "missing")
+    if population.received == 0:
+        return Cell("–", "na")
+    return Cell(percent(population.admitted * 1_000_000 // population.received, 2))
+
+
+def refusals(populations: tuple[Population, ...]) -> Table:
+    """Refused rows by the rule that refused them."""
+    found = [(p.kind, rule, count) for p in populations for rule, count in p.refused_by_rule]
+    return Table(
+        "Refused rows, by rule (a row may break several)",
+        columns("Kind", "Rule", ">Rows"),
+        tuple(row(text_cell(kind, 32, "mono"), text_cell(rule, 90), count_cell(count))
+              for kind, rule, count in found[:40]),
+        more=max(len(found) - 40, 0),
+    )  # fmt: skip
+
+
+def gaps(populations: tuple[Population, ...]) -> Table:
+    """Source-days that came late or not at all."""
+    found = [
+        (p.kind, day, state)
+        for p in populations
+        for state, days in (("late", p.late_days), ("missing", p.missing_days))
+        for day in days
+    ]
+    return Table(
+        "Late and missing source-days",
+        columns("Kind", "Day", "State"),
+        tuple(row(text_cell(kind, 32, "mono"), text_cell(day, 40),
+                  Cell(state, "missing" if state == "missing" else ""))
+              for kind, day, state in found[:40]),
+        more=max(len(found) - 40, 0),
+    )  # fmt: skip
+
+
+def sheets(populations: tuple[Population, ...]) -> Table:
+    """Below the counts, per kind: where from, by what rules, and the digest of the bytes."""
+    return Table(
+        "Provenance, by kind",
+        columns("Kind", "From", "Rules, broken", "Evidence digest", "Control total"),
+        tuple(
+            row(text_cell(p.kind, 32, "mono"), text_cell(", ".join(p.sources) or None, 60),
+                _suite(p), Cell(p.digest[:8], "mono") if p.digest else Cell("missing", "missing"),
+                text_cell(p.control_total, 60) if p.control_total else Cell("not exam.", "unseen"))
+            for p in populations
+        ),
+    )  # fmt: skip
+
+
+def _suite(population: Population) -> Cell:
+    if population.expectations is None:
+        return Cell("not exam.", "unseen")
+    return Cell(f"{grouped(population.expectations)}, {grouped(population.unmet or 0)} broken")
