@@ -16,7 +16,16 @@ from airflow.sdk import (
     task,
 )
 
-from countersign_wiring import COMMON, DAY_CLOSED, FINDINGS, choices, form, window_of, workspace
+from countersign_wiring import (
+    COMMON,
+    DAY_CLOSED,
+    FINDINGS,
+    choices,
+    control_ids,
+    form,
+    window_of,
+    workspace,
+)
 
 WEEK = RollupMapper(upstream_mapper=StartOfWeekMapper(), window=WeekWindow())
 
@@ -26,7 +35,7 @@ WEEK = RollupMapper(upstream_mapper=StartOfWeekMapper(), window=WeekWindow())
         assets=DAY_CLOSED, partition_mapper_config={DAY_CLOSED: WEEK}
     ),
     doc_md=__doc__,
-    params=form(controls=choices("Controls", "controls")),
+    params=form(controls=choices("Controls", control_ids())),
     **COMMON,
 )
 def countersign_assess() -> None:
@@ -35,8 +44,8 @@ def countersign_assess() -> None:
     @task
     def controls() -> list[str]:
         """The controls of this run."""
-        ws = workspace()
-        return ws.chosen(ws.controls, get_current_context()["params"]["controls"], "control")
+        ws, asked = workspace(), get_current_context()["params"]["controls"]
+        return ws.chosen(ws.controls, asked or (), "control")
 
     @task(map_index_template="{{ control_name }}", retries=0)
     def assess(control: str) -> str:

@@ -8,13 +8,21 @@ A source that is down fails its own task and nothing else: the day is closed and
 
 from airflow.sdk import CronPartitionTimetable, dag, get_current_context, task
 
-from countersign_wiring import COMMON, DAY_CLOSED, choices, form, window_of, workspace
+from countersign_wiring import (
+    COMMON,
+    DAY_CLOSED,
+    choices,
+    form,
+    source_ids,
+    window_of,
+    workspace,
+)
 
 
 @dag(
     schedule=CronPartitionTimetable("0 0 * * *", timezone="UTC", run_offset=-1),
     doc_md=__doc__,
-    params=form(sources=choices("Sources", "sources")),
+    params=form(sources=choices("Sources", source_ids())),
     **COMMON,
 )
 def countersign_collect() -> None:
@@ -23,8 +31,8 @@ def countersign_collect() -> None:
     @task
     def sources() -> list[str]:
         """The sources of this run."""
-        ws = workspace()
-        return ws.chosen(ws.config.sources, get_current_context()["params"]["sources"], "source")
+        ws, asked = workspace(), get_current_context()["params"]["sources"]
+        return ws.chosen(ws.config.sources, asked or (), "source")
 
     @task(map_index_template="{{ source_name }}")
     def collect(source: str) -> str:

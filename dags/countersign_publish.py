@@ -1,16 +1,17 @@
 """### Publish: a person approves, then the packet is signed, logged, mailed and verified
 
-A person sees the packet's digest and its page-1 facts, and answers within a day; no answer is
-**Reject**. Who approved, and when, goes into the log. Then: sign, publish, mail, verify what was
-published.
+A person sees the packet's digest and its page-1 facts and answers within a day; no answer is
+**Reject**. Who approved, and when, goes into the log; what was published is verified at the end.
 """
 
+from dataclasses import asdict
 from datetime import timedelta
 
 from airflow.providers.smtp.hooks.smtp import SmtpHook
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param, dag, get_current_context, task
 
+from countersign.model import instant, rfc3339
 from countersign_wiring import COMMON, PUBLISHED, UNSIGNED, form, window_of, workspace
 
 
@@ -24,28 +25,28 @@ def countersign_publish() -> None:
     """Unsigned PDF -> signed, published, mailed."""
 
     @task
-    def question() -> str:
-        """What the approver is asked: digest and page-1 facts, as Markdown."""
+    def question() -> dict[str, str]:
+        """What the approver is asked: the packet, its digest, the page-1 facts as Markdown."""
         from countersign.pipeline import publish as verb
 
-        return verb.question(workspace(), window_of(get_current_context(), 7))
+        return asdict(verb.question(workspace(), window_of(get_current_context(), 7)))
 
     approve = ApprovalOperator(
         task_id="approve",
-        subject="Publish this packet?",
-        body="{{ ti.xcom_pull(task_ids='question') }}",
+        subject="Publish {{ ti.xcom_pull(task_ids='question').packet }}?",
+        body="{{ ti.xcom_pull(task_ids='question').facts }}",
         response_timeout=timedelta(hours=24),
         defaults="Reject",
         retries=0,
     )
 
     @task
-    def sign(answer: dict) -> str:  # type: ignore[type-arg]
+    def sign(asked: dict, answer: dict) -> str:  # type: ignore[type-arg]
         """Sign the approved bytes and log the signed file with its approval."""
         from countersign.pipeline import sign as verb
 
-        who = answer["responded_by_user"] or {}
-        approval = verb.Approval(str(who.get("name") or "unknown"), str(answer["responded_at"]))
+        name, at = answer["responded_by_user"]["name"], rfc3339(instant(answer["responded_at"]))
+        approval = verb.Approval(name, at, asked["unsigned"])
         return verb.sign(workspace(), window_of(get_current_context(), 7), approval).sentence
 
     @task(outlets=[PUBLISHED])
@@ -72,8 +73,8 @@ def countersign_publish() -> None:
 
         return verb.verify_published(workspace(), window_of(get_current_context(), 7)).sentence
 
-    question() >> approve
-    sign(approve.output) >> publish() >> mail() >> verify()
+    (asked := question()) >> approve
+    sign(asked, approve.output) >> publish() >> mail() >> verify()
 
 
 countersign_publish()

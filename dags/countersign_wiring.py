@@ -1,16 +1,18 @@
 """What the DAG files share: assets, forms, defaults, and how a task opens the installation."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Asset, BaseHook, Param
 
 from countersign import config as settings
+from countersign import controls
 from countersign.errors import ConfigError
 from countersign.model import Window
 from countersign.pipeline.window import decide
+from countersign.registry import plugin_ids
 
 DAY_CLOSED = Asset(name="countersign_day_closed", uri="x-countersign://day/closed")
 FINDINGS = Asset(name="countersign_findings", uri="x-countersign://window/findings")
@@ -36,23 +38,37 @@ def form(**more: Param) -> dict[str, Param]:
     """The trigger form: the window, and what the DAG adds."""
     day = {"type": ["null", "string"], "format": "date"}
     return {
-        "start": Param(None, **day, title="First day", description="UTC; empty: by the schedule"),
-        "end": Param(None, **day, title="Day after the last", description="Not in the window."),
+        "start": Param(
+            None, **day, title="First day",
+            description="UTC. Leave both days empty for the last complete day or week.",
+        ),
+        "end": Param(
+            None, **day, title="Day after the last",
+            description="Not part of the window: one week is Monday to the next Monday.",
+        ),
         **more,
-    }
+    }  # fmt: skip
 
 
-def choices(what: str, table: str) -> Param:
-    """A multi-select of ids from a table of the configuration; nothing chosen means all."""
-    try:
-        config = settings.load(settings.find(None))
-        known = sorted(getattr(config, table))
-    except ConfigError:
-        known = []
+def choices(what: str, known: Sequence[str]) -> Param:
+    """A multi-select; nothing chosen means all."""
     return Param(
-        [], type="array", items={"type": "string"}, examples=known, title=what,
+        [], type=["null", "array"], items={"type": "string"}, examples=sorted(known), title=what,
         description="Nothing chosen: all.",
     )  # fmt: skip
+
+
+def source_ids() -> Sequence[str]:
+    """The configured sources; none where nothing is configured yet, so that the DAGs still load."""
+    try:
+        return tuple(settings.load(settings.find(None)).sources)
+    except ConfigError:
+        return ()
+
+
+def control_ids() -> Sequence[str]:
+    """Every control, found without importing one: Airflow parses DAG files often."""
+    return plugin_ids(controls)
 
 
 def workspace() -> Any:

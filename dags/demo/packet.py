@@ -7,6 +7,7 @@ sources are HTTP servers on loopback, the mail goes out through a real SMTP serv
 
 import argparse
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ import demo_airflow
 import demo_mail
 
 from countersign.model import Window
+from countersign.world import CREDENTIALS
 
 COUNTERSIGN = Path(sys.executable).with_name("countersign")
 START = time.monotonic()
@@ -46,6 +48,7 @@ def main() -> None:
         *(("--scenario", args.scenario) if args.scenario else ()),
     )  # fmt: skip
     _countersign("init", args.folder)
+    os.environ.update(CREDENTIALS)
     with _served(args.folder, port), demo_mail.server(mail_port) as inbox:
         demo_airflow.configure(args.folder, mail_port=mail_port)
         _run_dags(last, args.weeks)

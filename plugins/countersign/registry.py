@@ -23,13 +23,17 @@ def discover(package: ModuleType, base: type[T]) -> dict[str, type[T]]:
     Raises:
         ConfigError: a module defines no concrete subclass of `base`, or more than one.
     """
-    found: dict[str, type[T]] = {}
-    for entry in pkgutil.iter_modules(package.__path__):
-        if entry.name == "interface" or entry.name.startswith("_") or entry.ispkg:
-            continue
-        module = importlib.import_module(f"{package.__name__}.{entry.name}")
-        found[entry.name.replace("_", "-")] = _only_class(module, base)
-    return found
+    modules = {i: f"{package.__name__}.{i.replace('-', '_')}" for i in plugin_ids(package)}
+    return {i: _only_class(importlib.import_module(name), base) for i, name in modules.items()}
+
+
+def plugin_ids(package: ModuleType) -> list[str]:
+    """The ids that `discover` would find; nothing is imported."""
+    return [
+        entry.name.replace("_", "-")
+        for entry in pkgutil.iter_modules(package.__path__)
+        if not (entry.ispkg or entry.name.startswith("_") or entry.name == "interface")
+    ]
 
 
 def plugin_id(plugin: type) -> str:

@@ -144,7 +144,7 @@ def files(scene: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "request.zip").write_bytes(scene.request_bundle)
     (folder / "window.zip").write_bytes(scene.window_bundle)
     (folder / "packet.pdf").write_bytes(scene.packet)
-    (folder / "packet.pdf.tlog-proof").write_bytes(scene.packet_proof)
+    (folder / "packet.tlog-proof").write_bytes(scene.packet_proof)
     (folder / "checkpoint").write_bytes(scene.checkpoint)
     (folder / "changed.zip").write_bytes(scene.request_bundle.replace(b"OpenAI", b"openai", 1))
     (folder / "key").write_text(f"# our key\n{scene.vkey}\n")

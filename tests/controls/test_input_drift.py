@@ -238,6 +238,22 @@ def test_no_rows_are_inconclusive(traffic: Any, conclude: Any) -> None:
     assert conclude(world.table().slice(0, 0), world.window).state is State.INCONCLUSIVE
 
 
+def test_few_rows_are_refused(traffic: Any, conclude: Any) -> None:
+    world = traffic(seed=8, rows_per_day=60)
+    concluded = conclude(world.table(), world.window)
+    assert concluded.state is State.INCONCLUSIVE
+    assert "rows and 420 now, 500 are needed" in concluded.reason.replace("reference rows", "rows")
+
+
+def test_column_that_ends_is_refused(traffic: Any, conclude: Any) -> None:
+    def stop(day: int, rows: Columns, rng: Any) -> None:
+        rows["intent"] = [None] * len(rows["intent"])
+
+    world = traffic(seed=8)
+    row = _feature(conclude(world.table(_last_week(stop)), world.window), "intent")
+    assert (row["state"], row["reason"]) == ("refused", "no value in the window")
+
+
 def test_few_clusters_are_refused(traffic: Any, conclude: Any) -> None:
     world = traffic(seed=8, users=20)
     concluded = conclude(world.table(), world.window)
@@ -247,12 +263,25 @@ def test_few_clusters_are_refused(traffic: Any, conclude: Any) -> None:
 
 def test_rows_without_any_cluster_are_refused(traffic: Any, conclude: Any) -> None:
     def forget(day: int, rows: Columns, rng: Any) -> None:
-        rows["cluster_bucket"] = [None] * len(rows["intent"])
-        rows["user_commitment"] = [None] * len(rows["intent"])
+        for name in ("cluster_bucket", "user_commitment", "tenant"):
+            rows[name] = [None] * len(rows["intent"])
 
     world = traffic(seed=8)
     concluded = conclude(world.table(forget), world.window)
     assert concluded.state is State.INCONCLUSIVE
+    assert "0 clusters, 30 are needed" in concluded.reason
+
+
+def test_rows_without_a_cluster_among_others_are_refused(traffic: Any, conclude: Any) -> None:
+    def forget(day: int, rows: Columns, rng: Any) -> None:
+        for row in range(0, len(rows["intent"]), 10):
+            for name in ("cluster_bucket", "user_commitment", "tenant"):
+                rows[name][row] = None
+
+    world = traffic(seed=8)
+    concluded = conclude(world.table(forget), world.window)
+    assert concluded.state is State.INCONCLUSIVE
+    assert "have no user, session or tenant" in concluded.reason
 
 
 def test_dominant_cluster_is_refused_and_named(traffic: Any, conclude: Any) -> None:
@@ -502,6 +531,12 @@ def test_other_trace_is_drift_even_with_one_extreme_row(real: Any, two_files: An
         assert _feature(concluded, "prompt_tokens")["state"] == "moved"
         assert _feature(concluded, "output_tokens")["state"] == "moved"
     assert any(seen.fact == "extreme-value" for seen in concluded.observations)
+
+
+def test_two_short_files_are_inconclusive(real: Any, two_files: Any) -> None:
+    concluded = two_files.holding(*_halves(real("code").slice(0, 800))).conclude(InputDrift())
+    assert concluded.state is State.INCONCLUSIVE
+    assert "400 and 400 rows, 500 are needed" in concluded.reason
 
 
 def test_own_columns_of_two_files_are_features(

@@ -136,3 +136,14 @@ def test_an_absent_or_broken_suite_is_named(tmp_path: Path) -> None:
     (tmp_path / "delivery.json").write_text("{")
     with pytest.raises(ConfigError, match="expected JSON"):
         rules.load("delivery", [tmp_path])
+
+
+@pytest.mark.platform
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_columns_that_are_all_absent_are_judged_alike(kind: str) -> None:
+    pytest.importorskip("great_expectations")
+    suite = rules.load(kind, [EXPECTATIONS])
+    fields = [pa.field(f.name, f.type) for f in schema(KINDS[kind])]
+    fields += [pa.field(name, dtype) for name, dtype in COMPUTED.items()]
+    batch = pa.table([pa.nulls(3, f.type) for f in fields], schema=pa.schema(fields))
+    assert counted(suite, batch) == opinion(suite, batch)

@@ -22,7 +22,7 @@ def test_inconclusive_is_not_satisfied_with_reason_other(given):
     assert found["target"]["status"] == {
         "state": "not-satisfied",
         "reason": "other",
-        "remarks": "Inconclusive: delivery is absent.",
+        "remarks": "Inconclusive: Delivery is absent.",
     }
 
 

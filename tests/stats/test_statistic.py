@@ -155,3 +155,9 @@ def test_blocks_are_forty_in_all(n: int, m: int) -> None:
 def test_block_counts_keep_every_row() -> None:
     slots = np.arange(3_000).reshape(1_000, 3)
     assert (blocks.block_counts(slots, 27).sum(axis=0) == slots.sum(axis=0)).all()
+
+
+def test_empty_samples_have_no_quantiles_and_no_distance() -> None:
+    none = np.empty(0, dtype=np.int64)
+    assert edges.quantiles(none, none).size == 0
+    assert ks.distance(none, none, np.array([1]), np.array([1])) == 0.0

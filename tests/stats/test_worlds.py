@@ -119,7 +119,8 @@ class _People:
 
 def _zipf() -> Shares:
     share: Shares = 1 / np.arange(1, INTENTS + 1)
-    return np.divide(share, share.sum())
+    share /= share.sum()
+    return share
 
 
 def _p_value(table: Counts) -> float:

@@ -206,8 +206,6 @@ def _between(upper: Integers) -> list[str]:
 
 
 def _span(low: int | None, high: int | None) -> str:
-    if low is None and high is None:
-        return "all"
     if low is None:
         return f"up to {high}"
     if high is None:

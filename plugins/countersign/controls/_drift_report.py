@@ -128,6 +128,7 @@ def _levels(one: Judged, counts: Counts, names: Sequence[Name]) -> list[Json]:
     if one.examination is not None:
         z = one.examination.levels.z
         rows = [{**row, "z_milli": scaled(float(z[k]), 1000)} for k, row in enumerate(rows)]
+    rows = [row for row, both in zip(rows, zip(before, now, strict=True), strict=True) if any(both)]
     newcomers = sorted(
         (name for name in names if name.level not in own and name.now > 0),
         key=lambda name: (-name.now, name.level),

@@ -10,6 +10,7 @@ from countersign.controls._drift_counts import Counts
 from countersign.controls._drift_values import Values
 from countersign.model import PPM
 from countersign.stats.blocks import BlockTest
+from countersign.stats.edges import Integers
 from countersign.stats.false_discovery import benjamini_hochberg
 from countersign.stats.jensen_shannon import Effect, Floats
 from countersign.stats.rounding import scaled, share_ppm
@@ -82,7 +83,7 @@ def refusal(counts: Counts, dominant: tuple[str, int] | None, limits: Limits) ->
         return f"{weeks} like-for-like reference weeks, {limits.minimum_weeks} are needed"
     if min(rows) < limits.minimum_rows:
         return f"{rows[0]} reference rows and {rows[1]} now, {limits.minimum_rows} are needed"
-    clusters = min(_occupied(counts.weeks.sum(axis=0)), _occupied(counts.now))
+    clusters = min(_clusters(counts.table[:-1].sum(axis=0)), _clusters(counts.table[-1]))
     if clusters < limits.minimum_clusters:
         return f"{clusters} clusters, {limits.minimum_clusters} are needed"
     without = share_ppm(int(counts.table[-1, 0].sum()), rows[1])
@@ -188,9 +189,9 @@ def _percent(ppm: int) -> str:
     return f"{ppm / 10_000:.1f} %"
 
 
-def _occupied(buckets: np.ndarray) -> int:
-    # Rows without a cluster stand in bucket 0 and are no cluster; an empty one is left out.
-    return int((buckets.sum(axis=1) > 0).sum())
+def _clusters(buckets: Integers) -> int:
+    # Rows without a cluster stand in bucket 0 and are none.
+    return int((buckets[1:].sum(axis=1) > 0).sum())
 
 
 def _bits(one: Judged) -> float:

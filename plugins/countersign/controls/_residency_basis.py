@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from countersign.canonical import Json
-from countersign.controls._residency_promise import EU, Promise, promised_at
+from countersign.controls._residency_promise import ALWAYS, EU, Promise, promised_at
 from countersign.model import State, instant
 
 INSIDE: Final = "inside the promise"
 NEEDS_BASIS: Final = "needs-basis"
 UNKNOWN: Final = "parent not stated"
+_UNION: Final = Promise("", (EU,), ALWAYS)
 Row = Mapping[str, Any]
 
 
@@ -106,7 +107,7 @@ def _key(touch: Row, reason: str) -> tuple[Any, ...]:
 def _in_force(touch: Row, adequacy: Sequence[Row], promise: Promise) -> Iterator[str]:
     at = instant(touch["era_start"])
     sources = {*promise.jurisdictions, touch["jurisdiction"]}
-    if any(promise.inside(code, at) and Promise("", (EU,), 0).inside(code, at) for code in sources if code):
+    if any(code is not None and _UNION.inside(code, at) for code in sources):
         sources.add(EU)
     for term in sorted(adequacy, key=lambda term: str(term["mechanism"])):
         began, ends = instant(term["valid_from"]), term["valid_to"]

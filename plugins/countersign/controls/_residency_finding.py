@@ -11,15 +11,16 @@ import pyarrow.compute as pc
 
 from countersign.canonical import Json
 from countersign.controls._residency_basis import Party, custody, parties, sovereignty
+from countersign.controls._residency_exception import unproven, violating
 from countersign.controls._residency_hop import numbered
-from countersign.controls._residency_interval import Interval, cause, intervals
+from countersign.controls._residency_interval import Interval, intervals
 from countersign.controls._residency_inventory import inventory, not_examined
 from countersign.controls._residency_picture import picture
 from countersign.controls._residency_promise import Minimum, Promise, promised_at
 from countersign.controls._residency_term import DERIVED, DETAILS
 from countersign.controls._residency_verdict import REQUESTS
 from countersign.controls.interface import Conclusion
-from countersign.model import PPM, Grade, Observation, State, Window, instant
+from countersign.model import PPM, Grade, Observation, State, Window
 
 _VERDICTS: Final = ("compliant", "violating", "unproven", "unrestricted")
 _PROVES: Final = 2
@@ -161,17 +162,9 @@ class Reading:
         """Intervals, then violating requests, then the weakest unproven ones."""
         for one in self.intervals:
             yield one.observation(self._label(one.tenant, one.start))
-        rows = self.reduced["requests"]
-        hit = rows.filter(pc.equal(rows["verdict"], "violating"))
-        hit = hit.sort_by([("at", "ascending"), ("request_id", "ascending")])
-        for row in hit.slice(0, self.observations_up_to).to_pylist():
-            at = instant(row["at"])
-            expected = f"in {self._label(row['tenant'], at)}"
-            yield Observation(
-                row["request_id"], "out-of-region", expected, cause(row), False, since_us=at
-            )
-        for row in self._weakest():
-            yield self._unproven(row)
+        requests = self.reduced["requests"]
+        yield from violating(requests, self.promises, self.observations_up_to)
+        yield from unproven(requests, self.minimums, self.unproven_up_to)
 
     def measures(self) -> dict[str, int | None]:
         """Counts, the two grades, and how much of the path has evidence of its own."""
@@ -244,28 +237,6 @@ class Reading:
         total = sum(t["requests"] for t in of)
         proven = sum(t["requests"] for t in of if t["strength"] >= _PROVES)
         return proven * PPM // total if total else None
-
-    def _weakest(self) -> list[dict[str, Any]]:
-        rows = self.promised.filter(pc.equal(self.promised["verdict"], "unproven"))
-        order = ("path_strength", "derived_strength", "at", "request_id")
-        ranked = rows.sort_by([(name, "ascending") for name in order])
-        listed: list[dict[str, Any]] = ranked.slice(0, self.unproven_up_to).to_pylist()
-        return listed
-
-    def _unproven(self, row: Mapping[str, Any]) -> Observation:
-        at = instant(row["at"])
-        least = next(m for m in self.minimums if m.valid_from <= at < m.valid_to)
-        derived = row["set_by"] in DERIVED
-        found = row["derived_strength"] if derived else row["path_strength"]
-        return Observation(
-            subject=row["request_id"],
-            fact="unproven",
-            expected=f"path at least R{least.path}, derived state at least R{least.derived}",
-            observed=f"{row['set_by']}: {found}",
-            holds=None,
-            measures={"strength": int(found[1:])},
-            since_us=at,
-        )
 
     def _surfaces(self) -> list[Json]:
         names = ("surface", "provider", "region", "jurisdiction", "strength")

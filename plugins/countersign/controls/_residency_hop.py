@@ -59,7 +59,7 @@ def hops(known: Knowledge, found: ir.Table, kept: ir.Table) -> ir.Table:
     order = [
         once.request_id,
         once.derived,
-        once.surface != ORDER[0],
+        once.derived.ifelse(number(once.surface), (once.surface != ORDER[0]).cast("int64")),
         once.at,
         once.attempt,
         number(once.surface),
@@ -150,9 +150,9 @@ def _attempted(found: ir.Table, asked: ir.Table) -> ir.Table:
 
 def _accessed(known: Knowledge, touched: ir.Table, owned: ir.Table) -> ir.Table:
     found = placed_accesses(known, touched, owned)
-    return found.mutate(
-        status=ibis.null("string"), attempt=ibis.literal(0, "int64")
-    ).select("at", *_ROW)
+    return found.mutate(status=ibis.null("string"), attempt=ibis.literal(0, "int64")).select(
+        "at", *_ROW
+    )
 
 
 def _detailed(rows: ir.Table, known: Knowledge, order: list[ir.Value]) -> ir.Table:
@@ -161,7 +161,11 @@ def _detailed(rows: ir.Table, known: Knowledge, order: list[ir.Value]) -> ir.Tab
     drawn = rows.left_join(details, "term")
     by_term = rows.evidence.isnull() & details.document_digest.notnull()
     return drawn.select(
-        *[rows[name] for name in rows.columns if name not in {"evidence", "page_digest", "strength"}],
+        *[
+            rows[name]
+            for name in rows.columns
+            if name not in {"evidence", "page_digest", "strength"}
+        ],
         *[details[name] for name in DETAILS if name != "document_digest"],
         evidence=by_term.ifelse(_TERM, rows.evidence),
         page_digest=by_term.ifelse(details.document_digest, rows.page_digest),

@@ -121,9 +121,10 @@ def _numbered(requests: pa.Table, gap_s: int) -> pa.Table:
     position = np.flatnonzero(pc.equal(verdict, "violating").to_numpy())
     hit = requests.take(pa.array(position))
     at = pc.cast(hit["at"], pa.int64())
-    tenant = pc.cast(pc.dictionary_encode(hit["tenant"]).combine_chunks().indices, pa.int64())
+    tenant = hit["tenant"].combine_chunks()
+    other = pc.not_equal(tenant[1:], tenant[:-1]).to_numpy(zero_copy_only=False)
     apart = np.diff(at.to_numpy()) > gap_s * US_PER_SECOND
-    parted = (np.diff(compliant[position]) > 0) & apart | (np.diff(tenant.to_numpy()) != 0)
+    parted = (np.diff(compliant[position]) > 0) & apart | other
     interval = np.concatenate(([0], np.cumsum(parted)))[: len(position)]
     columns = {"us": at, "position": pa.array(position), "interval": pa.array(interval)}
     for name, values in columns.items():

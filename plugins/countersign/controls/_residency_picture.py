@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from countersign.canonical import Json
+from countersign.controls._residency_exception import weakest_first
 from countersign.model import instant, rfc3339
 
 _LABELS: Final = {
@@ -48,8 +49,9 @@ def most_telling(requests: pa.Table, hops: pa.Table) -> str | None:
     for verdict in ("violating", "unproven", "compliant", "unrestricted"):
         of = kept.filter(pc.equal(kept["verdict"], verdict))
         if of.num_rows:
-            weakest = [("path_strength", "ascending"), ("derived_strength", "ascending")]
-            return _first(of, weakest) if verdict == "unproven" else _widest(of, hops, verdict)
+            if verdict == "unproven":
+                return str(weakest_first(of)["request_id"][0].as_py())
+            return _widest(of, hops, verdict)
     return None
 
 
@@ -58,13 +60,10 @@ def _widest(of: pa.Table, hops: pa.Table, verdict: str) -> str:
     rows = hops.filter(pc.is_in(hops["request_id"], of["request_id"]))
     sizes = rows.group_by("request_id").aggregate([(counted, "count_distinct")])
     sized = of.join(sizes, "request_id")
-    return _first(sized, [(f"{counted}_count_distinct", "descending")])
-
-
-def _first(of: pa.Table, order: list[tuple[str, str]]) -> str:
-    keys = [*order, ("at", "ascending"), ("request_id", "ascending")]
-    best = pc.select_k_unstable(of, k=1, sort_keys=keys)
-    return str(of["request_id"][best[0].as_py()].as_py())
+    wide = (f"{counted}_count_distinct", "descending")
+    keys = [wide, ("at", "ascending"), ("request_id", "ascending")]
+    best = pc.select_k_unstable(sized, k=1, sort_keys=keys)
+    return str(sized["request_id"][best[0].as_py()].as_py())
 
 
 def _drawn(row: dict[str, Any], attempts: int) -> dict[str, Json]:

@@ -134,6 +134,12 @@ def stated_form(promise: Promise) -> dict[str, Any]:
     }
 
 
+def stated_minimum(minimum: Minimum) -> dict[str, Any]:
+    """The minimum as the packet prints it."""
+    since = None if minimum.valid_from == ALWAYS else rfc3339(minimum.valid_from)
+    return {"path": f"R{minimum.path}", "derived": f"R{minimum.derived}", "valid_from": since}
+
+
 def _promise(item: Mapping[str, Any]) -> Promise:
     tenant, named = item.get("tenant"), item.get("jurisdictions")
     if not isinstance(tenant, str) or not tenant or isinstance(named, str) or not named:

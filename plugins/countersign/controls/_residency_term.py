@@ -90,13 +90,14 @@ class Knowledge:
     def eras(self) -> ir.Table:
         """`era_start`, `era_end`: in between, nothing that is known changes."""
         window = self.tables.window
+        bounded = (window.start_us, window.end_us)
         dated = [self.tables.table(kind) for kind in (SurfaceTerm, AdequacyTerm)]
         bounds = [
             *[t.select(era_start=t[c]) for t in dated for c in ("valid_from", "valid_to")],
             ibis.memtable(_instants(self._boundaries(window))),
         ]
         inside = ibis.union(*bounds).distinct()
-        first, last = (ibis.literal(moment(at), "timestamp('UTC')") for at in _ends(window))
+        first, last = (ibis.literal(moment(at), "timestamp('UTC')") for at in bounded)
         inside = inside.filter(inside.era_start >= first, inside.era_start < last)
         after = inside.era_start.lead().over(ibis.window(order_by=inside.era_start))
         return inside.mutate(era_end=after.coalesce(last))
@@ -159,8 +160,10 @@ class Knowledge:
         terms = terms.filter(terms.provider != NOT_USED)
         whole = _agreed(terms, _PLACE[:-1]).mutate(region=ibis.literal(""))
         named = _agreed(terms, _PLACE)
-        general = named.filter(named.region == "").drop("region").cross_join(
-            self.wheres.select("region").distinct()
+        general = (
+            named.filter(named.region == "")
+            .drop("region")
+            .cross_join(self.wheres.select("region").distinct())
         )
         rows = ibis.union(
             *[
@@ -210,10 +213,6 @@ class Knowledge:
         ends = [at for item in dated for at in (item.valid_from, item.valid_to)]
         members = [at for p in self.promises for _, *span in p.places() for at in span]
         return sorted({window.start_us, *ends, *members})
-
-
-def _ends(window: Window) -> tuple[int, int]:
-    return window.start_us, window.end_us
 
 
 def _place_of(terms: ir.Table) -> ir.StringValue:

@@ -48,7 +48,8 @@ def most_telling(known: Knowledge, found: ir.Table, limit: int) -> ir.Table:
     """Ids of at most `limit` requests: violating first, then the weakest unproven, then others."""
     judged = _judged(known, found)
     rank = judged.verdict.cases(*((name, at) for at, name in enumerate(_RANKED)), else_=9)
-    ordered = judged.order_by(rank, judged.path_strength, judged.at, judged.request_id)
+    least = ibis.least(judged.path_strength, judged.derived_strength)
+    ordered = judged.order_by(rank, least, judged.at, judged.request_id)
     return ordered.limit(limit).select("request_id")
 
 

@@ -10,7 +10,12 @@ import pyarrow as pa
 from countersign.controls._residency_finding import Reading
 from countersign.controls._residency_hop import hops
 from countersign.controls._residency_mark import marks
-from countersign.controls._residency_promise import minimums, promises, stated_form
+from countersign.controls._residency_promise import (
+    minimums,
+    promises,
+    stated_form,
+    stated_minimum,
+)
 from countersign.controls._residency_term import Knowledge
 from countersign.controls._residency_touch import touches
 from countersign.controls._residency_verdict import most_telling, requests
@@ -66,7 +71,8 @@ class DataResidency(Control):
         """Refuse settings that cannot be read; dates become text, as the packet prints them."""
         stated = tuple(stated_form(promise) for promise in promises(self.promises))
         object.__setattr__(self, "promises", stated)
-        minimums(self.minimum_strength)
+        least = tuple(stated_minimum(minimum) for minimum in minimums(self.minimum_strength))
+        object.__setattr__(self, "minimum_strength", least)
 
     def reduce(self, tables: Tables) -> dict[str, ir.Table]:
         """Grade every request in the engine; see `_residency_verdict` and `_residency_hop`."""

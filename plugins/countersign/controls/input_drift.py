@@ -77,7 +77,8 @@ class InputDrift(Control):
         golden = reducing.golden(tables.table(GoldenCase))
         # Two files given on the command line: the history is the reference file, undated.
         if getattr(tables, "reference", False):
-            past = tables.over(tables.window.history(self.history_weeks)).table(GatewayCall)
+            undated = Window(date.min, tables.window.start)
+            past = tables.over(undated).table(GatewayCall)
             now = tables.table(GatewayCall)
             features = (*SAMPLE_FEATURES, *reducing.own_columns(past, now))
             return {"golden": golden, **reducing.by_slot(past, now, features)}

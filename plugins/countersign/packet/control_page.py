@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from countersign.canonical import Json
 from countersign.packet import exceptions, pictures
@@ -12,6 +13,8 @@ from countersign.packet.pictures.palette import PRINT
 from countersign.packet.summary import Verdict
 from countersign.packet.table import Table, columns, row, state_cell, text_cell
 from countersign.packet.text import abbreviated, plain, sentence, words
+
+_SHORT: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +80,10 @@ def _numbers(
 
 
 def _split(tables: tuple[Table, ...]) -> tuple[tuple[Table, ...], Table | None]:
-    """The last of several tables goes with the blocks below, so that none stands alone."""
-    return (tables[:-1], tables[-1]) if len(tables) > 1 else (tables, None)
+    """A short last table goes with the blocks below, so that these never stand alone."""
+    if len(tables) > 1 and len(tables[-1].rows) <= _SHORT:
+        return tables[:-1], tables[-1]
+    return tables, None
 
 
 def _measures(finding: Mapping[str, Json]) -> tuple[Table, ...]:
@@ -108,7 +113,7 @@ def _verdicts(finding: Mapping[str, Json]) -> tuple[tuple[str, Cell], ...]:
 
 def _sentences(value: Json) -> tuple[str, ...]:
     items = value if isinstance(value, list) else []
-    said = [sentence(plain(item, 300)) for item in items[:8]]
+    said = [sentence(abbreviated(plain(item, 300))) for item in items[:8]]
     return (*said, f"And {len(items) - 8} more, in the attachment.") if len(items) > 8 else (*said,)
 
 

@@ -18,7 +18,7 @@ from countersign.packet.text import abbreviated, plain, words
 
 ON_PAGE: Final = 5
 MOST: Final = 50
-_WIDE: Final = (15, 0, 15, 21)
+_WIDE: Final = (11, 0, 14, 20)
 _NARROW: Final = (20, 0, 19, 27)
 
 
@@ -70,7 +70,7 @@ def _row(entry: Mapping[str, Json], control: str, given: PacketInput) -> Row:
     return row(
         subject_cell(subject),
         text_cell(_observed(entry), 200),
-        Cell(since_text(entry["since"])) if entry.get("since") else NOT_APPLICABLE,
+        Cell(since_text(entry["since"]), "unbroken") if entry.get("since") else NOT_APPLICABLE,
         text_cell(answered or _unanswered(entry, given), 70),
     )
 

@@ -34,6 +34,12 @@ def grouped(value: int) -> str:
     return f"{value:,}".replace("-", MINUS)
 
 
+def added(figure: str) -> str:
+    """A printed number with a plus, unless it is negative or zero: it is added to a total."""
+    is_plain = figure.startswith(MINUS) or not figure.strip("0.,")
+    return figure if is_plain else f"+{figure}"
+
+
 def usd(micros: int, decimals: int = 2) -> str:
     """Micro-dollars as dollars, rounded half to even at the stated number of decimals."""
     step = 10 ** (6 - decimals)

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from countersign.canonical import Json
 from countersign.model import State
 from countersign.packet.mark import WORDS
 from countersign.packet.number import Cell
 from countersign.packet.text import plain
+
+_UNBROKEN: Final = 18
+"""A name up to this long is never broken at its hyphens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,11 @@ def row(*cells: Cell, kind: str = "") -> Row:
 
 def text_cell(value: object, limit: int = 60, kind: str = "") -> Cell:
     """A cell of text that came from outside."""
-    return Cell("missing", "missing") if value is None else Cell(plain(value, limit), kind)
+    if value is None:
+        return Cell("missing", "missing")
+    shown = plain(value, limit)
+    is_name = len(shown) <= _UNBROKEN and " " not in shown
+    return Cell(shown, kind or ("unbroken" if is_name else ""))
 
 
 def short_id(value: object) -> Cell:
@@ -80,5 +88,5 @@ def state_cell(state: object, shown: str = "") -> Cell:
     if state is None:
         return text_cell(None)
     known = state in set(State)
-    word = shown or (WORDS[State(str(state))] if known else plain(state, 24))
+    word = shown or (WORDS[State(str(state))] if known else plain(state, 80))
     return Cell(word, f"state {state}" if known else "")

@@ -12,16 +12,22 @@ from countersign.canonical import digest
 
 LIMIT: Final = 400
 _LONG_ID: Final = re.compile(r"\b(?:[0-9a-f]{32,}|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})\b")
-_LONG_COUNT: Final = re.compile(r"(?<![\w.,:/+-])\d{5,15}(?![\w:/-])(?!\.\w)")
+_LONG_COUNT: Final = re.compile(r"(?<![\w.,:/+-])[1-9]\d{3,14}(?![\w:/-])(?!\.\w)")
+_YEARS: Final = range(1900, 2100)
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def plain(value: object, limit: int = LIMIT) -> str:
-    """One line of visible text, at most about `limit` characters long."""
+    """One line of visible text, at most about `limit` characters long.
+
+    What is cut beyond any ordinary length is named by its size and digest.
+    """
     raw = value if isinstance(value, str) else str(value)
     kept = raw if len(raw) <= limit else raw[:limit]
     line = "".join(map(_visible, " ".join(kept.split(" "))))
-    return line if kept is raw else f"{line}… [cut, {_size(raw)}]"
+    if kept is raw:
+        return line
+    return f"{line.rstrip()}…" if len(raw) <= LIMIT else f"{line}… [cut, {_size(raw)}]"
 
 
 def codepoint(character: str) -> str:
@@ -36,15 +42,20 @@ def words(identifier: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """The text with a full stop, unless it ends with one."""
+    """The text with a capital letter and a full stop, unless it has them."""
     stripped = text.strip()
+    stripped = stripped[:1].upper() + stripped[1:]
     return stripped if not stripped or stripped[-1] in ".!?…]" else f"{stripped}."
 
 
 def abbreviated(text: str) -> str:
     """The text with long identifiers cut to eight characters, and long counts grouped."""
     short = _LONG_ID.sub(lambda found: found.group()[:8], text)
-    return _LONG_COUNT.sub(lambda found: f"{int(found.group()):,}", short)
+    return _LONG_COUNT.sub(lambda found: _count(int(found.group())), short)
+
+
+def _count(number: int) -> str:
+    return str(number) if number in _YEARS else f"{number:,}"
 
 
 def _visible(character: str) -> str:

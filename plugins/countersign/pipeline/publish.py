@@ -44,14 +44,23 @@ class Told:
     sentence: str
 
 
-def question(ws: Workspace, window: Window) -> str:
-    """What the approver is asked: the packet's digest and the facts of page 1, as Markdown."""
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the approver is asked: the packet, its digest, the facts of page 1 as Markdown."""
+
+    packet: str
+    unsigned: str
+    facts: str
+
+
+def question(ws: Workspace, window: Window) -> Question:
+    """The question about the newest rendered packet."""
     rendered = check(ws, window)
     shown = view.build(given_input(ws, window))
     rows = [
         f"| {row.title} | {row.mark.word} | {_cell(' '.join(row.seen))} |" for row in shown.rows
     ]
-    return "\n".join(
+    facts = "\n".join(
         [
             f"**{rendered.packet_id}**, version {rendered.version}, {shown.status.lower()}: "
             f"{shown.headline}",
@@ -65,6 +74,7 @@ def question(ws: Workspace, window: Window) -> str:
             "Approve: it is signed, logged and mailed in your name. No answer is Reject.",
         ]
     )
+    return Question(rendered.packet_id, rendered.digest, facts)
 
 
 def publish(ws: Workspace, window: Window) -> Published:

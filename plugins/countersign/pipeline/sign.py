@@ -15,10 +15,12 @@ from countersign.pipeline.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """Who approved publication, and when (RFC 3339)."""
+    """Who approved publication, when (RFC 3339), and of which unsigned bytes."""
 
     name: str
     at: str
+    unsigned: str | None = None
+    """The SHA-256 that the person was shown; None is the newest packet, whatever it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +42,20 @@ def sign(ws: Workspace, window: Window, approval: Approval) -> Signed:
     """Sign the newest rendered packet; one that is signed already is left as it is.
 
     Raises:
-        EvidenceError: nothing was rendered, or the rendered bytes changed since.
+        EvidenceError: nothing was rendered, the rendered bytes changed since, or they are not
+            those that were approved.
     """
     packet = packets(ws).existing(window)
     if packet.is_signed:
         return _signed(packet)
     rendered = check(ws, window)
+    if approval.unsigned not in {None, rendered.digest}:
+        raise EvidenceError(
+            f"approval by {approval.name}",
+            expected=f"of the newest packet, SHA-256 {rendered.digest}",
+            observed=f"of SHA-256 {approval.unsigned}",
+            remedy="It was rendered again after the question: ask again.",
+        )
     content = pades.sign(
         packet.unsigned.read_bytes(),
         (ws.keys / "packet.key").read_bytes(),

@@ -5,6 +5,7 @@ identifier; admission replaces it by a salted commitment before anything is stor
 """
 
 import dataclasses
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ def required_columns(kind: type[Record]) -> tuple[str, ...]:
     )
 
 
+@functools.cache
 def schema(kind: type[Record]) -> pa.Schema:
     """The Arrow schema of parsed records of a kind, columns in declaration order."""
     hints = get_type_hints(kind, include_extras=True)

@@ -45,7 +45,12 @@ class Request:
     call_id: str
     provider_id: str
     first_token_us: int
-    failed_over: bool = False
+    failed_over_from: str | None = None
+
+    @property
+    def failed_over(self) -> bool:
+        """Whether another group's deployment answered than the one that was asked for."""
+        return self.failed_over_from is not None
 
     def visible(self, o200k_tokens: int) -> int:
         """Provider tokens of so many o200k tokens of visible text."""

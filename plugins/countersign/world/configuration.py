@@ -17,6 +17,9 @@ prepared_by = "Platform engineering"
 lake = "lake"
 keys = "keys"
 out = "out"
+mapping_date = "2026-10-01"
+# Approvals by this user are a machine's, and every record of them says so.
+automatic_approvers = ["demo"]
 # A fixed clock: six hours after the last window ended, so that late usage is still to come.
 now = {now}
 
@@ -35,6 +38,8 @@ credential = "env:COUNTERSIGN_LITELLM_KEY"
 connector = "litellm"
 url = "file:export/litellm"
 records = ["call_text"]
+# The exporter names its folders by UTC days: a day's rows lie in its own folder.
+neighbour_days = 0
 
 [sources.openai-usage]
 connector = "openai-usage"

@@ -41,4 +41,5 @@ class Incident:
         """The request as the gateway routed it."""
         if not self.covers(request):
             return request
-        return replace(request, deployment=DEPLOYMENTS[self.to_group], failed_over=True)
+        asked = request.deployment.group
+        return replace(request, deployment=DEPLOYMENTS[self.to_group], failed_over_from=asked)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -26,8 +27,6 @@ from countersign.world.row_files import RowFiles
 
 HOST: Final = "127.0.0.1"
 _JSON: Final = "application/json"
-_REASONS: Final = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden",
-                   404: "Not Found", 429: "Too Many Requests"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,7 @@ def serve(
     mishaps = Mishaps(dict(faults or {}), throttle_every, truncate_every)
     mishaps.check(tuple(endpoint.source for endpoint in paths.values()))
     try:
-        server = ThreadingHTTPServer((HOST, port), _handler(paths, mishaps))
+        server = _Server(port, paths, mishaps)
     except OSError as error:
         raise ConfigError(
             f"port {port} on {HOST}",
@@ -128,7 +127,6 @@ def serve(
             observed=str(error),
             remedy="End what listens there, or build the world with another port.",
         ) from None
-    server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, name="world", daemon=True)
     thread.start()
     return Running(server, thread)
@@ -146,49 +144,58 @@ def _facts(folder: Path) -> dict[str, str]:
     return facts
 
 
-def _handler(paths: Mapping[str, Endpoint], mishaps: Mishaps) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
+class _Server(ThreadingHTTPServer):
+    """Knows the paths and the mishaps that its handlers need."""
 
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            endpoint = paths.get(parts.path)
-            if endpoint is None:
-                self._send(Reply(404, b'{"error":{"message":"Not Found","code":"404"}}'))
-                return
-            if mishaps.faults.get(endpoint.source) == "down":
-                self.close_connection = True
-                return
+    daemon_threads = True
+
+    def __init__(self, port: int, paths: Mapping[str, Endpoint], mishaps: Mishaps) -> None:
+        self.paths = paths
+        self.mishaps = mishaps
+        super().__init__((HOST, port), _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        parts, mishaps = urlsplit(self.path), self.server.mishaps
+        endpoint = self.server.paths.get(parts.path)
+        if endpoint is None:
+            self._send(Reply(404, b'{"error":{"message":"Not Found","code":"404"}}'))
+        elif mishaps.faults.get(endpoint.source) == "down":
+            self.close_connection = True
+        else:
             reply = self._reply(endpoint, Query.parse(parts.query))
             self._send(reply, cut=reply.status == 200 and mishaps.cuts(self.path))
 
-        def _reply(self, endpoint: Endpoint, query: Query) -> Reply:
-            door = endpoint.door
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            try:
-                if mishaps.faults.get(endpoint.source) == "unauthorized":
-                    headers = {}
-                door.admit(headers)
-                if mishaps.throttles(self.path):
-                    slow_down = RefusedError("Rate limit reached. Please retry.", status=429)
-                    return door.refuse(slow_down, (("Retry-After", "1"),))
-                return mishaps.spoil(endpoint.source, Reply(200, endpoint.answer(query)))
-            except RefusedError as error:
-                return door.refuse(error)
+    def _reply(self, endpoint: Endpoint, query: Query) -> Reply:
+        door, mishaps = endpoint.door, self.server.mishaps
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        if mishaps.faults.get(endpoint.source) == "unauthorized":
+            headers = {}
+        try:
+            door.admit(headers)
+            if mishaps.throttles(self.path):
+                slow_down = RefusedError("Rate limit reached. Please retry.", status=429)
+                return door.refuse(slow_down, (("Retry-After", "1"),))
+            return mishaps.spoil(endpoint.source, Reply(200, endpoint.answer(query)))
+        except RefusedError as error:
+            return door.refuse(error)
 
-        def _send(self, reply: Reply, *, cut: bool = False) -> None:
-            head = [
-                f"HTTP/1.1 {reply.status} {_REASONS.get(reply.status, 'Error')}",
-                f"Content-Type: {_JSON}",
-                f"Content-Length: {len(reply.body)}",
-                *(f"{name}: {value}" for name, value in reply.headers),
-            ]
-            body = reply.body[: len(reply.body) // 2] if cut else reply.body
-            self.wfile.write("\r\n".join([*head, "", ""]).encode() + body)
-            self.close_connection = self.close_connection or cut
+    def _send(self, reply: Reply, *, cut: bool = False) -> None:
+        head = [
+            f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}",
+            f"Content-Type: {_JSON}",
+            f"Content-Length: {len(reply.body)}",
+            *(f"{name}: {value}" for name, value in reply.headers),
+        ]
+        body = reply.body[: len(reply.body) // 2] if cut else reply.body
+        # One write: a head that travels alone waits for its acknowledgement.
+        self.wfile.write("\r\n".join([*head, "", ""]).encode() + body)
+        self.close_connection = self.close_connection or cut
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    return Handler
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""

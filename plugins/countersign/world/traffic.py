@@ -212,11 +212,14 @@ def _provider_id(deployment: Deployment, rng: Random) -> str:
 
 def _grow_one(requests: list[Request], size: int) -> None:
     """Make one prompt of the day enormous; only on the o200k model, whose count is exact."""
-    row = next(
+    plain = (
         n
         for n, r in enumerate(requests)
         if r.billed_ppm == PPM and r.stream and not r.failed_over and not r.reads
     )
+    row = next(plain, None)
+    if row is None:
+        return
     prompt = text.giant(requests[row].prompt, size)
     requests[row] = replace(
         requests[row], prompt=prompt, prompt_tokens=text.tokenizer().count(prompt) + 40

@@ -95,7 +95,7 @@ def _metadata(call: Call, usage: Fields, spend: Spend) -> Fields:
         "attempted_retries": call.retries,
         "max_retries": 2,
         "attempted_fallbacks": 1 if request.failed_over else 0,
-        "original_model_group": "chat-eu" if request.failed_over else None,
+        "original_model_group": request.failed_over_from,
         "user_api_key": _virtual_key(request.tenant.name),
         "user_api_key_alias": f"{request.tenant.short}-production",
         "user_api_key_team_id": f"team-{request.tenant.short}",

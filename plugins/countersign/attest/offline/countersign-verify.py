@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Check a Countersign packet, attestation bundle or checkpoint offline, trusting only a key.
 
-    python3 countersign-verify.py packet.pdf [packet.pdf.tlog-proof] --key KEY
+    python3 countersign-verify.py packet.pdf [packet.tlog-proof] --key KEY
     python3 countersign-verify.py attestation.zip --key KEY
     python3 countersign-verify.py checkpoint --key KEY
 
@@ -377,10 +377,10 @@ def read_keys(references):
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("file")
-    parser.add_argument("proof", nargs="?", help="default: FILE.tlog-proof, when it is there")
+    parser.add_argument("proof", nargs="?", help="default: the .tlog-proof beside it")
     parser.add_argument("--key", action="append", default=[], metavar="KEY")
     given = parser.parse_args(arguments)
-    path = given.proof or given.file + ".tlog-proof"
+    path = given.proof or os.path.splitext(given.file)[0] + ".tlog-proof"
     try:
         keys, content = read_keys(given.key), read_file(given.file)
         proof = read_file(path) if given.proof or os.path.isfile(path) else None

@@ -9,11 +9,11 @@ from itertools import pairwise
 from typing import Final
 
 from countersign.canonical import Json
-from countersign.packet.number import count_cell, duration, percent_cell, since_text
+from countersign.packet.pictures import whereabouts
 from countersign.packet.pictures.canvas import WIDTH, Canvas
 from countersign.packet.pictures.metrics import balanced, fit
 from countersign.packet.pictures.palette import Palette
-from countersign.packet.table import Table, columns, integer, records, row, text_cell
+from countersign.packet.table import Table, records
 from countersign.packet.text import plain
 
 HEADING: Final = "The path of the worst request, hop by hop"
@@ -48,13 +48,8 @@ def draw(picture: Mapping[str, Json], palette: Palette) -> str:
 
 
 def numbers(detail: Mapping[str, Json]) -> tuple[Table, ...]:
-    """By tenant, by out-of-region interval, by surface, and the hops of the picture."""
-    tables = detail.get("tables")
-    parts = tables if isinstance(tables, dict) else {}
-    picture = detail.get("picture")
-    hops = records(picture.get("hops"), _MOST) if isinstance(picture, dict) else []
-    found = (_hops(hops), _tenants(parts), _intervals(parts), _surfaces(parts))
-    return tuple(table for table in found if table.rows)
+    """The hops of the picture, then by tenant, interval, party and surface."""
+    return whereabouts.tables(detail)
 
 
 def _title(hops: list[Mapping[str, Json]], picture: Mapping[str, Json]) -> str:
@@ -143,72 +138,3 @@ def _under(
         (x, y + 9.5), fit(words, step - 4, 7.2), size=7.2, anchor="middle", fill=canvas.palette.mute
     )
     return y + 14 - place[1]
-
-
-def _hops(hops: list[Mapping[str, Json]]) -> Table:
-    return Table(
-        "The same path",
-        columns(">Hop", "Surface", "Jurisdiction", "Region", "Operator", "Parent", "Strength",
-                "Status"),
-        tuple(
-            row(text_cell(hop.get("seq"), 4), text_cell(hop.get("label") or hop.get("surface"), 32),
-                text_cell(hop.get("jurisdiction"), 20), text_cell(hop.get("region"), 20),
-                text_cell(hop.get("operator"), 24), text_cell(hop.get("operator_parent"), 12),
-                text_cell(hop.get("strength"), 4), _status(hop))
-            for hop in hops
-        ),
-    )  # fmt: skip
-
-
-def _status(hop: Mapping[str, Json]) -> Cell:
-    """How the touch ended, or that it was derived; neither is known of every hop."""
-    if hop.get("violating") is True:
-        return Cell("out of region", "state not-satisfied")
-    kept = "derived" if hop.get("derived") is True else hop.get("status")
-    return NOT_APPLICABLE if kept is None else text_cell(kept, 20)
-
-
-def _tenants(parts: Mapping[str, Json]) -> Table:
-    return Table(
-        "By tenant",
-        columns("Tenant", "Promise", ">Requests", ">Compliant", ">Violating", ">Unproven"),
-        tuple(
-            row(text_cell(e.get("tenant"), 28), text_cell(e.get("promise") or "none", 28),
-                *(count_cell(integer(e, name))
-                  for name in ("requests", "compliant", "violating", "unproven")))
-            for e in records(parts.get("tenants"), 20)
-        ),
-    )  # fmt: skip
-
-
-def _intervals(parts: Mapping[str, Json]) -> Table:
-    entries = records(parts.get("intervals"))
-    return Table(
-        "Intervals out of region",
-        columns("Tenant", "From, UTC", ">Lasted", ">Requests", ">Of interval", ">Of week",
-                "Cause"),
-        tuple(
-            row(text_cell(e.get("tenant"), 24), text_cell(since_text(e.get("start")), 24),
-                text_cell(duration(integer(e, "duration_s") or 0), 16),
-                count_cell(integer(e, "requests")),
-                percent_cell(integer(e, "interval_share_ppm")),
-                percent_cell(integer(e, "week_share_ppm"), 2), text_cell(e.get("cause"), 40))
-            for e in entries[:10]
-        ),
-        more=max(len(entries) - 10, 0),
-    )  # fmt: skip
-
-
-def _surfaces(parts: Mapping[str, Json]) -> Table:
-    entries = records(parts.get("surfaces"))
-    return Table(
-        "By surface",
-        columns("Surface", "Provider", "Region", "Jurisdiction", "Strength", ">Requests"),
-        tuple(
-            row(text_cell(e.get("surface"), 28), text_cell(e.get("provider"), 24),
-                text_cell(e.get("region"), 20), text_cell(e.get("jurisdiction"), 20),
-                text_cell(e.get("strength"), 4), count_cell(integer(e, "requests")))
-            for e in entries[:24]
-        ),
-        more=max(len(entries) - 24, 0),
-    )  # fmt: skip

@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 
 from countersign.canonical import Json
-from countersign.packet.number import Cell, count_cell, money_cell, percent_cell
+from countersign.packet.number import (
+    MISSING,
+    Cell,
+    added,
+    count_cell,
+    grouped,
+    money_cell,
+    percent_cell,
+    usd,
+)  # fmt: skip
 from countersign.packet.table import (
     Row,
     Table,
@@ -23,7 +32,8 @@ def tables(detail: Mapping[str, Json]) -> tuple[Table, ...]:
     numbers = detail.get("tables")
     parts = numbers if isinstance(numbers, dict) else {}
     found = (
-        _statement(parts), _providers(parts), _tax(parts), _keys(parts), _basis(parts),
+        _statement(parts), _providers(parts), _counters(parts), _tax(parts), _keys(parts),
+        _basis(parts),
     )  # fmt: skip
     return tuple(table for table in found if table.rows)
 
@@ -38,15 +48,19 @@ def _statement(parts: Mapping[str, Json]) -> Table:
 
 
 def _statement_row(entry: Mapping[str, Json], position: int) -> Row:
-    taken = -1 if position and entry.get("role") != "total" else 1
+    taken = bool(position) and entry.get("role") != "total"
     tokens, cost = integer(entry, "tokens"), integer(entry, "usd_micros")
     return row(
         text_cell(words(str(entry.get("label"))), 60),
-        count_cell(None if tokens is None else taken * tokens),
-        money_cell(None if cost is None else taken * cost, 6),
+        MISSING if tokens is None else _part(grouped(-tokens if taken else tokens), taken=taken),
+        MISSING if cost is None else _part(usd(-cost if taken else cost, 6), taken=taken),
         text_cell(entry.get("basis"), 20),
         kind="sum" if position and entry.get("role") == "total" else "",
     )
+
+
+def _part(figure: str, *, taken: bool) -> Cell:
+    return Cell(added(figure) if taken else figure)
 
 
 def _providers(parts: Mapping[str, Json]) -> Table:
@@ -59,6 +73,18 @@ def _providers(parts: Mapping[str, Json]) -> Table:
                 money_cell(e.get("billed_usd_micros")), money_cell(e.get("charged_usd_micros")),
                 count_cell(e.get("unexplained_ppm")), state_cell(e.get("status")))
             for e in records(parts.get("providers"), 24)
+        ),
+    )  # fmt: skip
+
+
+def _counters(parts: Mapping[str, Json]) -> Table:
+    return Table(
+        "Billed against logged, by counter",
+        columns("Counter", ">Billed tokens", ">Logged tokens", ">Difference"),
+        tuple(
+            row(text_cell(e.get("counter"), 32, "mono"), count_cell(e.get("billed_tokens")),
+                count_cell(e.get("logged_tokens")), count_cell(e.get("difference_tokens")))
+            for e in records(parts.get("counters"), 12)
         ),
     )  # fmt: skip
 

@@ -196,10 +196,14 @@ def _names(canvas: Canvas, levels: Sequence[Level], frame: Frame, title: str) ->
     mute = canvas.palette.mute
     for position, level in enumerate(levels):
         x, line = frame.x(position + 0.5), position % rows
-        room = 2 * min(rows * frame.step / 2 - 2, x - LEFT + 14, WIDTH - x)
+        edge = min(x - LEFT + 14, WIDTH - x)
+        room = min(rows * frame.step - 4, edge + rows * frame.step / 2 - 2)
         y = base + 10 + 9 * line
         if line:
             canvas.line((x, base, x, y - 6.5), canvas.palette.rule, thick=0.5)
-        canvas.text((x, y), fit(level.name, room, _SMALL), size=_SMALL, anchor="middle", fill=mute)
+        label = fit(level.name, room, _SMALL)
+        half = width(label, _SMALL) / 2
+        middle = min(max(x, LEFT - 14 + half), WIDTH - half)
+        canvas.text((middle, y), label, size=_SMALL, anchor="middle", fill=mute)
     canvas.text((0, base + 10), fit(title, LEFT - 24, 7.5), size=7.5, fill=mute)
     return base + 10 + 9 * (rows - 1) + 6

@@ -9,10 +9,7 @@ from itertools import accumulate
 from typing import Final
 
 from countersign.canonical import Json
-from countersign.packet.number import (
-    grouped,
-    usd,
-)  # fmt: skip
+from countersign.packet.number import MISSING, added, grouped, usd
 from countersign.packet.pictures import statement
 from countersign.packet.pictures.canvas import WIDTH, Canvas
 from countersign.packet.pictures.metrics import fit, width
@@ -95,29 +92,29 @@ def _bar(
 ) -> None:
     rows, position = place
     scale, y = frame
-    entry, running = rows[position], _running(rows)
-    tokens = integer(entry, "tokens")
+    tokens = integer(rows[position], "tokens")
     if tokens is None:
         return
     if position in {0, len(rows) - 1}:
-        length = max(tokens * scale, _SMALLEST)
-        canvas.rect((_BAR, y - 3, length, _THICK), canvas.palette.data)
+        if tokens:
+            length = max(tokens * scale, _SMALLEST)
+            canvas.rect((_BAR, y - 3, length, _THICK), canvas.palette.data)
         return
+    running = _running(rows)
     before, after = running[position - 1] * scale, running[position] * scale
-    left, right = min(before, after), max(before, after)
-    canvas.line(
-        (_BAR + before, y - 3 - (_STEP - _THICK), _BAR + before, y - 3),
-        canvas.palette.ink,
-        thick=0.4,
-    )
-    length = max(right - left, _SMALLEST)
-    canvas.rect((_BAR + right - length, y - 3, length, _THICK), canvas.palette.ref)
+    _drop(canvas, _BAR + before, (y - 3 - (_STEP - _THICK), y - 3))
+    if tokens:
+        length = max(abs(after - before), _SMALLEST)
+        canvas.rect((_BAR + max(before, after) - length, y - 3, length, _THICK), canvas.palette.ref)
+    else:
+        _drop(canvas, _BAR + before, (y - 3, y - 3 + _THICK))
     if position == len(rows) - 2:
-        canvas.line(
-            (_BAR + after, y - 3 + _THICK, _BAR + after, y + _STEP - 0.5),
-            canvas.palette.ink,
-            thick=0.4,
-        )
+        _drop(canvas, _BAR + after, (y - 3 + _THICK, y + _STEP - 0.5))
+
+
+def _drop(canvas: Canvas, x: float, span: tuple[float, float]) -> None:
+    """The thin line that carries the running total down; a class of zero is only that."""
+    canvas.line((x, span[0], x, span[1]), canvas.palette.ink, thick=0.4)
 
 
 def _label(canvas: Canvas, entry: Mapping[str, Json], place: tuple[int, float]) -> None:
@@ -130,13 +127,16 @@ def _label(canvas: Canvas, entry: Mapping[str, Json], place: tuple[int, float]) 
     canvas.text((_LABEL_END, y), label, anchor="end", weight=weight)
     for end, name in ((_TOKENS_END, "tokens"), (WIDTH, "usd_micros")):
         value = integer(entry, name)
-        shown = "missing" if value is None else _figure(-value if taken else value, name)
+        shown = MISSING.text if value is None else _figure(value, name, taken=taken)
         fill = canvas.palette.inconclusive if value is None else canvas.palette.ink
         canvas.text((end, y), shown, anchor="end", weight=figures, fill=fill)
 
 
-def _figure(value: int, name: str) -> str:
-    return grouped(value) if name == "tokens" else usd(value)
+def _figure(value: int, name: str, *, taken: bool) -> str:
+    """The number as the table has it: a class with the sign of what it does to the total."""
+    shown = -value if taken else value
+    figure = grouped(shown) if name == "tokens" else usd(shown)
+    return added(figure) if taken else figure
 
 
 def _against_limit(canvas: Canvas, picture: Mapping[str, Json], y: float) -> float:
@@ -152,9 +152,10 @@ def _against_limit(canvas: Canvas, picture: Mapping[str, Json], y: float) -> flo
         canvas.text((_BAR + 4, y + 6.2), "missing", size=7.5, fill=palette.inconclusive)
     else:
         over = abs(ppm) > limit
-        length = max(min(abs(ppm) / max(limit, 1), 1.0) * (end - _BAR), _SMALLEST)
+        length = min(abs(ppm) / max(limit, 1), 1.0) * (end - _BAR)
         fill = palette.not_satisfied if over else palette.ink
-        canvas.rect((_BAR, y, length, 7), fill)
+        if ppm:
+            canvas.rect((_BAR, y, max(length, _SMALLEST), 7), fill)
         _value(canvas, (grouped(ppm), over), (_BAR + length, end, y))
     canvas.line((end, y - 3.5, end, y + 10.5), palette.ink, thick=1)
     name = f"limit {grouped(limit)}"

@@ -1,0 +1,282 @@
+"""CPU of token reconciliation over a synthetic lake, against hand-written DuckDB SQL.
+
+    python tests/bench/bench_reconciliation.py [--calls 10000000] [--folder DIR]
+
+Builds calls, deliveries and hourly usage as Parquet, then runs the control (`reduce` and
+`conclude`) and the same relational work in one hand-written DuckDB script, each in a process of
+its own with two threads and the same memory limit. Prints CPU seconds and their ratio (target:
+at most 1.5), and the bare scan of the columns that both read.
+"""
+
+import argparse
+import multiprocessing
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import ibis
+import ibis.expr.types as ir
+
+from countersign.controls.token_reconciliation import TokenReconciliation
+from countersign.model import Window
+from countersign.records import (
+    Delivery,
+    GatewayCall,
+    ProviderUsage,
+    Record,
+    kind_name,
+    stored_schema,
+)
+
+WEEK = Window.parse("2026-11-09/2026-11-16")
+BATCH = 1_000_000
+KEYS, MODELS, TENANTS = 60, 4, 20
+MEMORY = "2GB"
+
+_CALLS = """
+COPY (
+  WITH raw AS (
+    SELECT i, hash(i) AS h, {start} + (hash(i * 7 + 1) % 604790000000)::BIGINT AS us
+    FROM range({low}, {high}) t(i)
+  ), drawn AS (
+    SELECT *, h % 100 < 8 AS stopped, 'key-' || (h % {keys}) AS k, h % {models} AS m,
+      200 + (h // 128 % 1500)::BIGINT AS prompt,
+      20 + (h // 4096 % 480)::BIGINT AS output, (h // 65536 % 100)::BIGINT AS kept
+    FROM raw
+  )
+  SELECT 'c-' || i AS call_id, md5(i::VARCHAR) AS request_id, make_timestamptz(us) AS started_at,
+    make_timestamptz(us + 3000000) AS ended_at, 'provider-' || (m % 2) AS provider,
+    'model-' || m AS model_resolved, k AS api_key_commitment,
+    'tenant-' || (h % {tenants}) AS tenant,
+    1::BIGINT AS attempt, 'c-' || i AS provider_request_id,
+    CASE WHEN stopped THEN 'cancelled' ELSE 'ok' END AS status,
+    CASE WHEN stopped THEN 'estimated' ELSE 'exact' END AS usage_quality,
+    prompt AS in_uncached, 0::BIGINT AS in_cache_read,
+    CASE WHEN stopped THEN output * kept // 100 ELSE output END AS out_visible,
+    output AS billed, strftime(make_timestamp(us), '%Y-%m-%d') AS window_day
+  FROM drawn
+) TO '{file}' (FORMAT parquet, COMPRESSION zstd)
+"""
+_DELIVERIES = """
+COPY (
+  SELECT request_id, started_at, 'browser' AS meter, call_id, window_day,
+    CASE WHEN status = 'cancelled' THEN 'user_stop' ELSE 'completed' END AS ended,
+    CASE WHEN status = 'cancelled' THEN greatest(out_visible - 3, 0) ELSE out_visible END
+      AS rendered_tokens
+  FROM '{calls}' ORDER BY request_id
+) TO '{file}' (FORMAT parquet, COMPRESSION zstd)
+"""
+_USAGE = """
+COPY (
+  SELECT provider, model_resolved AS model, api_key_commitment, true AS final,
+    date_trunc('hour', started_at) AS bucket_start,
+    date_trunc('hour', started_at) + INTERVAL 1 hour AS bucket_end,
+    count(*) AS requests, sum(in_uncached)::BIGINT AS in_uncached,
+    sum(in_cache_read)::BIGINT AS in_cache_read, sum(billed)::BIGINT AS out_visible,
+    strftime(date_trunc('hour', started_at), '%Y-%m-%d') AS window_day
+  FROM '{calls}' GROUP BY ALL
+) TO '{file}' (FORMAT parquet, COMPRESSION zstd)
+"""
+_PRICES = """
+COPY (
+  SELECT 'provider-' || (m % 2) AS provider, 'model-' || m AS model, t AS token_type,
+    750000::BIGINT AS unit_usd_pico, TIMESTAMPTZ '2026-01-01 00:00:00+00' AS valid_from
+  FROM range({models}) r(m), unnest(['in_uncached', 'in_cache_read', 'out_visible']) u(t)
+) TO '{file}' (FORMAT parquet)
+"""
+_BY_HAND = """
+CREATE TEMP TABLE logged AS
+SELECT c.provider, model_resolved AS model, api_key_commitment AS key, tenant,
+  epoch_us(c.started_at) // 3600000000 AS hour,
+  CASE WHEN d.request_id IS NULL THEN 'unmetered'
+    WHEN d.ended IN ('user_stop', 'disconnect') OR c.status = 'cancelled' THEN 'stopped'
+    WHEN d.rendered_tokens = 0 THEN 'textless' ELSE 'read' END AS content,
+  CASE WHEN d.ended = 'user_stop' THEN c.call_id END AS stop_call,
+  CASE WHEN d.ended = 'user_stop' THEN c.request_id END AS stop_request,
+  count(*) AS calls, count_if(usage_quality = 'estimated') AS estimated,
+  sum(CASE WHEN usage_quality = 'estimated' THEN in_uncached ELSE 0 END)::BIGINT AS guessed,
+  sum(in_uncached)::BIGINT AS in_uncached, sum(in_cache_read)::BIGINT AS in_cache_read,
+  sum(out_visible)::BIGINT AS out_visible, sum(rendered_tokens)::BIGINT AS shown,
+  min(c.started_at) AS first_at
+FROM calls c LEFT JOIN deliveries d
+  ON c.request_id = d.request_id AND (d.call_id IS NULL OR d.call_id = c.call_id)
+GROUP BY ALL;
+CREATE TEMP TABLE cells AS
+SELECT provider, model, key, hour, sum(calls)::BIGINT AS calls, sum(estimated)::BIGINT AS estimated,
+  sum(guessed)::BIGINT AS guessed, sum(bill_in - in_uncached)::BIGINT AS gap_in,
+  sum(bill_read - in_cache_read)::BIGINT AS gap_read,
+  sum(bill_out - out_visible)::BIGINT AS gap_out, sum(requests)::BIGINT AS requests
+FROM (
+  SELECT provider, model, key, hour, calls, estimated, guessed, in_uncached, in_cache_read,
+    out_visible, 0 AS bill_in, 0 AS bill_read, 0 AS bill_out, 0 AS requests FROM logged
+  UNION ALL
+  SELECT provider, model, api_key_commitment, epoch_us(bucket_start) // 3600000000, 0, 0, 0,
+    0, 0, 0, in_uncached, in_cache_read, out_visible, requests FROM usage
+) GROUP BY ALL;
+SELECT l.provider, l.model, l.hour,
+  CASE WHEN gap_in <> 0 OR gap_read <> 0 OR gap_out <> 0 THEN l.key END AS k,
+  tenant, content, stop_call, stop_request, sum(l.calls) AS calls, sum(l.estimated) AS e,
+  sum(in_uncached) AS i, sum(in_cache_read) AS r, sum(out_visible) AS o, sum(shown) AS s,
+  min(first_at) AS f
+FROM logged l JOIN cells USING (provider, model, key, hour) GROUP BY ALL;
+SELECT c.call_id, c.request_id, c.attempt, d.call_id, d.rendered_tokens,
+  count(*) OVER (PARTITION BY c.provider, c.request_id) AS twins
+FROM calls c JOIN cells x ON c.provider = x.provider AND c.model_resolved = x.model
+  AND c.api_key_commitment = x.key AND epoch_us(c.started_at) // 3600000000 = x.hour
+LEFT JOIN deliveries d ON c.request_id = d.request_id
+WHERE (gap_in <> 0 OR gap_read <> 0 OR gap_out <> 0)
+  AND NOT (x.estimated > 0 AND abs(gap_in + gap_read) * 1000000
+    <= guessed * 350000 + x.estimated * 32000000 AND gap_out BETWEEN 0 AND x.estimated * 16384
+    AND requests = x.calls);
+SELECT c.api_key_commitment, sum(in_uncached + out_visible) FROM usage c
+WHERE api_key_commitment NOT IN (SELECT key FROM logged) GROUP BY ALL;
+"""
+
+
+class ParquetTables:
+    """The `Tables` protocol over the synthetic files; columns that they lack are NULL."""
+
+    def __init__(self, folder: Path, connection: ibis.BaseBackend) -> None:
+        self.window = WEEK
+        self._folder, self._connection = folder, connection
+
+    def table(self, kind: type[Record]) -> ir.Table:
+        files = sorted(self._folder.glob(f"{kind_name(kind)}-*.parquet"))
+        target = stored_schema(kind)
+        if not files:
+            return ibis.memtable(target.empty_table())
+        rows = self._connection.read_parquet([str(file) for file in files])
+        types = ibis.Schema.from_pyarrow(target)
+        return rows.select(
+            **{
+                name: rows[name].cast(dtype) if name in rows.columns else ibis.null(dtype)
+                for name, dtype in types.items()
+            }
+        )
+
+    def over(self, window: Window) -> "ParquetTables":
+        return self
+
+
+def build(folder: Path, calls: int) -> None:
+    """Write the lake once; a folder that has it is used again."""
+    done = folder / f"done-{calls}"
+    if done.exists():
+        return
+    con = duckdb.connect(config={"threads": 2, "memory_limit": "3GB"})
+    con.execute("SET TimeZone = 'UTC'")
+    con.execute("SET preserve_insertion_order = false")
+    for number, low in enumerate(range(0, calls, BATCH)):
+        high = min(low + BATCH, calls)
+        file = folder / f"gateway_call-{number:03}.parquet"
+        con.execute(_CALLS.format(start=WEEK.start_us, low=low, high=high, keys=KEYS,
+                                  models=MODELS, tenants=TENANTS, file=file))  # fmt: skip
+        deliveries = folder / f"delivery-{number:03}.parquet"
+        con.execute(_DELIVERIES.format(calls=file, file=deliveries))
+    every = folder / "gateway_call-*.parquet"
+    con.execute(_USAGE.format(calls=every, file=folder / "provider_usage-0.parquet"))
+    con.execute(_PRICES.format(models=MODELS, file=folder / "price_term-0.parquet"))
+    done.touch()
+
+
+def by_control(folder: Path) -> str:
+    """Reduce and conclude."""
+    spill = str(folder / "t")
+    connection = ibis.duckdb.connect(memory_limit=MEMORY, threads=2, temp_directory=spill)
+    connection.con.execute("SET TimeZone = 'UTC'")
+    control = TokenReconciliation()
+    tables = ParquetTables(folder, connection)
+    started = time.process_time()
+    parts, reduced = [], {}
+    for name, relation in control.reduce(tables).items():
+        reduced[name] = connection.to_pyarrow(relation)
+        now = time.process_time()
+        parts.append(f"{name} {now - started:.1f} s, {len(reduced[name]):,} rows")
+        started = now
+    connection.disconnect()
+    found = control.conclude(reduced, WEEK)
+    parts.append(f"conclude {time.process_time() - started:.1f} s, {found.state}")
+    return "; ".join(parts)
+
+
+def by_hand(folder: Path) -> str:
+    """The same relational work in SQL."""
+    con = _connected(folder)
+    rows = [0]
+    for statement in _BY_HAND.split(";\n"):
+        if statement.strip():
+            found = con.sql(statement)
+            rows.append(len(found.to_arrow_table()) if found is not None else 0)
+    return f"{sum(rows):,} rows"
+
+
+def by_scan(folder: Path) -> str:
+    """Only reading the columns."""
+    con = _connected(folder)
+    for table, names in (
+        ("calls", "call_id, request_id, started_at, provider, model_resolved, api_key_commitment, "
+                  "tenant, status, usage_quality, in_uncached, in_cache_read, out_visible"),
+        ("deliveries", "request_id, call_id, ended, rendered_tokens"),
+    ):  # fmt: skip
+        columns = ", ".join(f"max({name})" for name in names.split(", "))
+        con.execute(f"SELECT {columns} FROM {table}")
+    return ""
+
+
+def _connected(folder: Path) -> duckdb.DuckDBPyConnection:
+    con = duckdb.connect(
+        config={"threads": 2, "memory_limit": MEMORY, "temp_directory": str(folder / "t")}
+    )
+    con.execute("SET TimeZone = 'UTC'")
+    for name, kind in (("calls", GatewayCall), ("deliveries", Delivery), ("usage", ProviderUsage)):
+        files = folder / f"{kind_name(kind)}-*.parquet"
+        con.execute(f"CREATE VIEW {name} AS SELECT * FROM '{files}'")
+    return con
+
+
+def measured(work: Callable[[Path], str], folder: Path) -> tuple[float, float, str]:
+    """CPU seconds, peak gigabytes and the words of the work, done in a fresh process."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_measure, args=(work.__name__, folder, theirs))
+    process.start()
+    theirs.close()
+    found: tuple[float, float, str] = ours.recv()
+    process.join()
+    return found
+
+
+def _measure(name: str, folder: Path, answer: object) -> None:
+    work = {"by_control": by_control, "by_hand": by_hand, "by_scan": by_scan}[name]
+    before = time.process_time()
+    said = work(folder)
+    spent = time.process_time() - before
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_048_576
+    answer.send((spent, peak, said))  # type: ignore[attr-defined]
+
+
+def main() -> None:
+    """Build, measure, print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--calls", type=int, default=10_000_000)
+    parser.add_argument("--folder", type=Path)
+    asked = parser.parse_args()
+    folder = asked.folder or Path(tempfile.mkdtemp(prefix="countersign-bench-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    build(folder, asked.calls)
+    print(f"{asked.calls:,} calls in {folder}, {MEMORY}, 2 threads of {os.cpu_count()} cores")
+    spent = {}
+    for work in (by_scan, by_hand, by_control):
+        cpu, peak, said = measured(work, folder)
+        spent[work.__name__] = cpu
+        print(f"{work.__name__:<12}{cpu:8.1f} CPU s {peak:6.2f} GB peak  {said}")
+    print(f"control / hand-written SQL: {spent['by_control'] / spent['by_hand']:.2f} (target 1.5)")
+    print(f"control / scan: {spent['by_control'] / spent['by_scan']:.1f}")
+
+
+if __name__ == "__main__":
+    main()
