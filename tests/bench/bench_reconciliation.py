@@ -153,7 +153,7 @@ class ParquetTables:
         types = ibis.Schema.from_pyarrow(target)
         return rows.select(
             **{
-                name: rows[name].cast(dtype) if name in rows.columns else ibis.null(dtype)
+                name: rows[name].cast(dtype) if name in rows.columns else ibis.null().cast(dtype)
                 for name, dtype in types.items()
             }
         )

@@ -9,6 +9,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import ibis
@@ -128,7 +129,7 @@ def main(count: int) -> None:
     reduced: dict[str, pa.Table] = {}
     total = 0.0
     for name, relation in control.reduce(tables).items():
-        cost, reduced[name] = spent(lambda one=relation: tables.engine.to_pyarrow(one))
+        cost, reduced[name] = spent(partial(tables.engine.to_pyarrow, relation))
         total += cost
         if cost >= 0.1:
             print(f"  {name:10} {cost:6.2f} CPU s  {reduced[name].num_rows:>10,} rows")

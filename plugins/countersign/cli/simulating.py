@@ -2,9 +2,14 @@
 
 import datetime
 import json
+import os
+import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -51,6 +56,30 @@ def serve(folder: Path, port: Annotated[int, typer.Option()] = 8731) -> None:
                 time.sleep(3600)
         except KeyboardInterrupt:
             say("ended")
+
+
+@contextmanager
+def served(ws: Any) -> Iterator[None]:
+    """Serve the world that a configuration belongs to while a block runs; else do nothing.
+
+    A world is served at the port that its configuration names, unless something answers there.
+    """
+    ports = {urlsplit(source.url).port for source in ws.config.sources.values()} - {None}
+    if not (ws.config.folder / "world.json").exists() or len(ports) != 1:
+        yield
+        return
+    from countersign import world
+
+    for name, value in world.CREDENTIALS.items():
+        os.environ.setdefault(name, value)
+    (port,) = ports
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            yield
+            return
+    with world.serve(ws.config.folder, port=port) as server:
+        say(f"serving the simulated sources on {server.url}")
+        yield
 
 
 @world_app.command()

@@ -161,12 +161,15 @@ def run(
 ) -> None:
     """Every verb in order, without Airflow; collects the history that controls declare.
 
-    Without --approved-by the packet stays unsigned and unpublished.
+    Without --approved-by the packet stays unsigned and unpublished. In a simulated installation
+    the world is served while it runs.
     """
+    from countersign.cli.simulating import served
     from countersign.pipeline import run as verb
 
     ws = workspace(config)
-    done = verb.run(ws, Window.parse(window), approved_by=approved_by)
+    with served(ws):
+        done = verb.run(ws, Window.parse(window), approved_by=approved_by)
     answer(done.table, done.document, as_json=as_json)
     failures = [f for c in done.collected for _, f in c.failed if isinstance(f, SourceError)]
     for failure in failures[:5]:

@@ -14,7 +14,7 @@ from countersign.controls._residency_basis import Party, custody, parties, sover
 from countersign.controls._residency_exception import unproven, violating
 from countersign.controls._residency_hop import numbered
 from countersign.controls._residency_interval import Interval, intervals
-from countersign.controls._residency_inventory import inventory, not_examined
+from countersign.controls._residency_inventory import inventory, not_examined, surfaces
 from countersign.controls._residency_picture import picture
 from countersign.controls._residency_promise import Minimum, Promise, promised_at
 from countersign.controls._residency_term import DERIVED, DETAILS
@@ -196,7 +196,7 @@ class Reading:
                 for name, of in self.by_tenant.items()
             ],
             "intervals": [one.document() for one in self.intervals],
-            "surfaces": self._surfaces(),
+            "surfaces": surfaces(self.touches),
             "parties": [party.document() for party in self.parties],
             "inventory": list(self.inventory),
         }
@@ -237,23 +237,6 @@ class Reading:
         total = sum(t["requests"] for t in of)
         proven = sum(t["requests"] for t in of if t["strength"] >= _PROVES)
         return proven * PPM // total if total else None
-
-    def _surfaces(self) -> list[Json]:
-        names = ("surface", "provider", "region", "jurisdiction", "strength")
-        counts: dict[tuple[Any, ...], int] = {}
-        for touch in self.touches:
-            key = tuple(touch[name] for name in names)
-            counts[key] = counts.get(key, 0) + touch["requests"]
-        order = sorted(counts, key=lambda key: tuple(str(cell) for cell in key))
-        return [
-            {
-                **dict(zip(names, key, strict=True)),
-                "strength": f"R{key[-1]}",
-                "requests": counts[key],
-                "derived": key[0] in DERIVED,
-            }
-            for key in order
-        ]
 
 
 def _counted(table: pa.Table) -> dict[str, int]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from countersign.canonical import Json
-from countersign.controls._residency_term import NOT_USED
+from countersign.controls._residency_term import DERIVED, NOT_USED
 from countersign.model import Window, instant
 
 SIX: Final = (
@@ -34,6 +34,24 @@ def inventory(
         {"pipeline": name, "surface": surface, "state": _state(providers.get((name, surface)))}
         for name in sorted(pipelines)
         for surface in SIX
+    ]
+
+
+def surfaces(touches: Sequence[Row]) -> list[Json]:
+    """How many requests touched each place, whoever operates it."""
+    names = ("surface", "provider", "region", "jurisdiction", "strength")
+    counts: dict[tuple[Any, ...], int] = {}
+    for touch in touches:
+        key = tuple(touch[name] for name in names)
+        counts[key] = counts.get(key, 0) + touch["requests"]
+    return [
+        {
+            **dict(zip(names, key, strict=True)),
+            "strength": f"R{key[-1]}",
+            "requests": counts[key],
+            "derived": key[0] in DERIVED,
+        }
+        for key in sorted(counts, key=lambda key: tuple(str(cell) for cell in key))
     ]
 
 

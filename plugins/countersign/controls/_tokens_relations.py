@@ -290,7 +290,9 @@ def _side(rows: ir.Table, side: str) -> ir.Table:
         .name(name)
         for name in MEASURES
     )
-    return rows.select(ibis.literal(side).name("side"), *CELL, *texts, *numbers)
+    # Required columns are typed non-null in a lake; both sides must agree on nullable ones.
+    cell = (rows[name].cast(rows[name].type().copy(nullable=True)).name(name) for name in CELL)
+    return rows.select(ibis.literal(side).name("side"), *cell, *texts, *numbers)
 
 
 def _one_keying(both: ir.Table) -> ir.Table:

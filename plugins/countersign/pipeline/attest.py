@@ -4,10 +4,10 @@ from collections import Counter
 from dataclasses import dataclass, fields
 from typing import Any
 
-from countersign.attest.request_bundle import attest_request
-from countersign.attest.window_bundle import Scope, attest_window
 from countersign.attest.hours import Hour, hour_of, timestamp
+from countersign.attest.request_bundle import attest_request
 from countersign.attest.residency import Request
+from countersign.attest.window_bundle import Scope, attest_window
 from countersign.canonical import Json, digest
 from countersign.errors import ConfigError, EvidenceError
 from countersign.model import Window

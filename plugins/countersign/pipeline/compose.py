@@ -34,7 +34,7 @@ from countersign.pipeline.seal import Seal
 from countersign.pipeline.workspace import Workspace
 
 WEEKS_SHOWN = 8
-NOT_CHECKED = "whether the sources told the truth"
+NOT_CHECKED = "Whether the sources told the truth."
 
 
 def packet_input(

@@ -8,7 +8,7 @@ from countersign.canonical import Json, digest
 from countersign.canonical import encode as canonical
 from countersign.errors import EvidenceError
 from countersign.model import Window
-from countersign.packet import environment, html, pdf, view
+from countersign.packet import environment, html, pdf, record, view
 from countersign.packet.finish import Attachment
 from countersign.packet.input import PacketInput
 from countersign.packet.oscal import assessment_results
@@ -50,6 +50,8 @@ def render(ws: Workspace, window: Window) -> Rendered:
     surroundings = environment.environment(override)
     basis = digest(canonical({"seal": seal.document(), "environment": surroundings.digest}))
     packet = packets(ws).next(window, basis=basis)
+    if packet.is_signed:
+        return _rendered(packet)  # what a person approved and we signed is never rendered over
     given = _input(ws, window, packet)
     meta = pdf.Meta(f"{given.packet_id}-v{given.version}", seal.sealed_at_us, override)
     content = pdf.render(
@@ -119,6 +121,9 @@ def attachments(ws: Workspace, window: Window, given: PacketInput) -> tuple[Atta
             Attachment(f"{name}.observations.jsonl", content, "application/x-ndjson",
                        f"{name}: every observation, one a line")
         )  # fmt: skip
+    attached.append(
+        Attachment("packet.json", record.write(given), "application/json", "All that is printed")
+    )
     populations = {name: _population(ws, window, name) for name in ws.controls}
     attached.append(_json("populations.json", populations, "What was received, admitted, refused"))
     return tuple(attached)

@@ -28,7 +28,7 @@ class FileRequest:
     window: Window | None
 
     @classmethod
-    def read(  # noqa: PLR0913 - the command's own options
+    def read(
         cls,
         tables: Sequence[str],
         reference: str | None,
