@@ -8,6 +8,7 @@ READY := .venv/.ready
 SEED ?= 7
 WEEKS ?= 13
 REQUESTS ?= 1100
+PORT ?= 8080
 DEMO := run/demo
 
 .PHONY: help setup packet test lint bench up down clean lock
@@ -48,9 +49,9 @@ lint: setup
 bench: setup
 	@for b in tests/bench/bench_*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
 
-#: make up       Airflow's UI on http://127.0.0.1:8080 with the DAGs and a simulated installation
+#: make up       Airflow's UI on http://127.0.0.1:8080 with the DAGs and a simulated installation (PORT=8080)
 up: setup
-	@$(BIN)/python dags/demo/airflow_up.py up --folder $(DEMO)
+	@$(BIN)/python dags/demo/airflow_up.py up --folder $(DEMO) --port $(PORT)
 
 #: make down     end every process that make up started
 down:

@@ -23,7 +23,6 @@ from urllib.parse import urlsplit
 
 import demo_airflow
 import demo_processes
-import httpx
 
 from countersign.world import CREDENTIALS
 
@@ -98,7 +97,7 @@ def up(place: Place) -> None:
     if left := demo_processes.marked(place.folder):
         say(f"ending {len(left)} processes that an earlier start left")
         demo_processes.end(left)
-    if not _is_free(place.port):
+    if not demo_airflow.is_free(place.port):
         sys.exit(f"up: port {place.port} is taken. Say PORT=8081 make up, or end what listens.")
     if not (place.folder / "truth.json").exists():
         _simulate(place.folder)
@@ -188,11 +187,12 @@ def _keep(place: Place, mail_port: int) -> subprocess.Popen[bytes]:
 
 def _wait(place: Place, keeper: subprocess.Popen[bytes], note: Mapping[str, Any]) -> None:
     """Until every part says it is healthy and the four DAGs are listed."""
+    login = {"username": note["login"], "password": note["password"]}
     until, shown = time.monotonic() + START_WITHIN_S, ""
     while time.monotonic() < until:
         if keeper.poll() is not None:
             sys.exit(f"up: {place.logs / 'keeper.log'} says why it ended")
-        waiting = _waiting_for(place, note)
+        waiting = demo_airflow.waiting_for(place.url, login, DAGS)
         if not waiting:
             return
         if waiting != shown:
@@ -200,23 +200,6 @@ def _wait(place: Place, keeper: subprocess.Popen[bytes], note: Mapping[str, Any]
             shown = waiting
         time.sleep(0.5)
     sys.exit(f"up: still waiting for {shown} after {START_WITHIN_S:.0f} s; logs: {place.logs}")
-
-
-def _waiting_for(place: Place, note: Mapping[str, Any]) -> str:
-    """What is not there yet; empty when all is."""
-    try:
-        with httpx.Client(base_url=place.url, timeout=10) as client:
-            health = client.get("/api/v2/monitor/health").raise_for_status().json()
-            if ill := [name for name, part in health.items() if part["status"] != "healthy"]:
-                return ", ".join(ill).replace("_", "-")
-            login = {"username": note["login"], "password": note["password"]}
-            token = client.post("/auth/token", json=login).raise_for_status().json()
-            bearer = {"Authorization": f"Bearer {token['access_token']}"}
-            listed = client.get("/api/v2/dags", headers=bearer).raise_for_status().json()
-            missing = DAGS - {dag["dag_id"] for dag in listed["dags"]}
-            return ", ".join(sorted(missing))
-    except httpx.HTTPError:
-        return "the api-server"
 
 
 def _running(place: Place) -> dict[str, Any] | None:
@@ -248,12 +231,18 @@ def _told(place: Place, note: Mapping[str, Any]) -> str:
   Airflow   {note["url"]}
   login     {note["login"]}   password  {note["password"]}
 
-  1. countersign_collect   Trigger; First day {start}, Day after the last {end}
-  2. countersign_assess    Trigger with the same days; then countersign_packet
-  3. countersign_publish   Trigger with the same days; answer under Browse > Required Actions
-  Mail arrives in {place.folder / "mail"}, published files in {place.folder / "out"}.
-  Logs: {place.logs}. End everything with: make down
+  1. Dags > countersign_collect > Trigger: First day {start}, Day after the last {end}.
+  2. Switch countersign_packet and countersign_publish on, then trigger countersign_assess with the
+     same two days: the packet and the question follow on their own.
+  3. Browse > Required Actions: read the question, approve or reject.
+
+  Mail comes to {_short(place.folder / "mail")}, published files to {_short(place.folder / "out")},
+  logs to {_short(place.logs)}. End everything: make down
 """
+
+
+def _short(path: Path) -> str:
+    return os.path.relpath(path)
 
 
 def _run(place: Place, *command: object) -> None:
@@ -267,14 +256,6 @@ def _private(file: Path, content: str) -> None:
     """Write a file that only its owner reads."""
     file.touch(mode=0o600)
     file.write_text(content + "\n")
-
-
-def _is_free(port: int) -> bool:
-    try:
-        demo_airflow.wait_for_port(port, 0.1)
-    except SystemExit:
-        return True
-    return False
 
 
 if __name__ == "__main__":

@@ -6,11 +6,13 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from countersign.model import Window
 
@@ -72,6 +74,27 @@ def wait_for_port(port: int, seconds: float = 30) -> None:
     raise SystemExit(f"nothing answers on 127.0.0.1:{port} after {seconds:.0f} s")
 
 
+def is_free(port: int) -> bool:
+    """Whether nothing listens on the port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def waiting_for(url: str, login: Mapping[str, str], dags: Iterable[str]) -> str:
+    """What a starting Airflow still lacks: a healthy part, or a DAG; empty when all is there."""
+    try:
+        with httpx.Client(base_url=url, timeout=10) as client:
+            health = client.get("/api/v2/monitor/health").raise_for_status().json()
+            if ill := [name for name, part in health.items() if part["status"] != "healthy"]:
+                return ", ".join(ill).replace("_", "-")
+            token = client.post("/auth/token", json=login).raise_for_status().json()
+            bearer = {"Authorization": f"Bearer {token['access_token']}"}
+            listed = client.get("/api/v2/dags", headers=bearer).raise_for_status().json()
+            return ", ".join(sorted(set(dags) - {dag["dag_id"] for dag in listed["dags"]}))
+    except httpx.HTTPError:
+        return "the api-server"
+
+
 class Dags:
     """The DAGs of this checkout, run in this process against Airflow's own database."""
 
@@ -85,20 +108,24 @@ class Dags:
         )
         if bag.import_errors:
             raise SystemExit(f"DAG files do not load: {bag.import_errors}")
-        self._bag = bag
+        self.known = bag.dags
         self._runs = 0
 
     def run(self, dag_id: str, window: Window) -> None:
-        """One run over a window, as its trigger form would start it."""
-        self._runs += 1
-        logical = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=self._runs)
-        conf = {"start": window.start.isoformat(), "end": window.end.isoformat()}
-        run = self._bag.dags[dag_id].test(logical_date=logical, run_conf=conf)
+        """One run over a window that must succeed; a task that failed is told."""
+        run = self.attempt(dag_id, window)
         failed = [ti.task_id for ti in run.get_task_instances() if ti.state == "failed"]
         if failed:
             print(f"packet:          {dag_id} {window}: failed tasks {', '.join(failed)}")
         if run.state != "success":
             raise SystemExit(f"{dag_id} {window} ended as {run.state}")
+
+    def attempt(self, dag_id: str, window: Window) -> Any:
+        """One run over a window, as its trigger form would start it; Airflow's DagRun."""
+        self._runs += 1
+        logical = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=self._runs)
+        conf = {"start": window.start.isoformat(), "end": window.end.isoformat()}
+        return self.known[dag_id].test(logical_date=logical, run_conf=conf)
 
     @contextmanager
     def answering(self, option: str) -> Iterator[None]:

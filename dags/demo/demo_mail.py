@@ -62,7 +62,7 @@ def write(content: bytes, folder: Path) -> Path:
     """Write one message; a name that is taken gets a number."""
     message = message_from_bytes(content, policy=policy.default)
     names = [part.get_filename() for part in message.iter_attachments() if part.get_filename()]
-    name = Path(names[0]).stem if names else "mail"
+    name = Path(str(names[0])).stem if names else "mail"
     file, number = folder / f"{name}.eml", 2
     while file.exists():
         file, number = folder / f"{name}-{number}.eml", number + 1

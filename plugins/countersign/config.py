@@ -30,9 +30,6 @@ class Source(BaseModel):
     connector: str
     url: str
     credential: str | None = None
-    records: tuple[str, ...] | None = None
-    """Take only these kinds from the source (`["call_text"]`)."""
-
     @property
     def settings(self) -> Mapping[str, Any]:
         """The connector's own settings."""

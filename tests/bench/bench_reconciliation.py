@@ -20,10 +20,12 @@ from pathlib import Path
 import duckdb
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
 
 from countersign.controls.token_reconciliation import TokenReconciliation
 from countersign.model import Window
 from countersign.records import (
+    COUNTERS,
     Delivery,
     GatewayCall,
     ProviderUsage,
@@ -88,52 +90,63 @@ COPY (
   FROM range({models}) r(m), unnest(['in_uncached', 'in_cache_read', 'out_visible']) u(t)
 ) TO '{file}' (FORMAT parquet)
 """
-_BY_HAND = """
+_WRITES = ("in_cache_write_5m", "in_cache_write_30m", "in_cache_write_1h", "in_cache_write_12h")
+_SUMS = ", ".join(f"sum({name})::BIGINT AS {name}" for name in COUNTERS)
+_OUTPUT = "out_visible + out_reasoning + out_other"
+_INPUT = " + ".join(name for name in COUNTERS if name.startswith("in_"))
+_GAPS = {"gap_in": "in_uncached", "gap_read": "in_cache_read", "gap_write": " + ".join(_WRITES),
+         "gap_tool": "in_tool_use", "gap_out": _OUTPUT}  # fmt: skip
+_BY_HAND = f"""
+CREATE TEMP VIEW attempts AS
+SELECT * REPLACE ({", ".join(f"coalesce({name}, 0) AS {name}" for name in COUNTERS)}),
+  coalesce({", ".join(COUNTERS)}) IS NOT NULL AS counted,
+  usage_quality = 'estimated' AS is_estimated,
+  epoch_us(started_at) - epoch_us(started_at) % 3600000000 AS hour FROM calls;
 CREATE TEMP TABLE logged AS
-SELECT c.provider, model_resolved AS model, api_key_commitment AS key, tenant,
-  epoch_us(c.started_at) // 3600000000 AS hour,
-  CASE WHEN d.request_id IS NULL THEN 'unmetered'
+SELECT 'log' AS side, c.provider, model_resolved AS model, api_key_commitment AS key, hour, c.tenant,
+  CASE WHEN NOT counted THEN 'uncounted' WHEN d.request_id IS NULL THEN 'unmetered'
+    WHEN d.call_id IS NOT NULL AND d.call_id <> c.call_id AND d.call_id <> c.provider_request_id
+      THEN 'superseded'
     WHEN d.ended IN ('user_stop', 'disconnect') OR c.status = 'cancelled' THEN 'stopped'
-    WHEN d.rendered_tokens = 0 THEN 'textless' ELSE 'read' END AS content,
-  CASE WHEN d.ended = 'user_stop' THEN c.call_id END AS stop_call,
-  CASE WHEN d.ended = 'user_stop' THEN c.request_id END AS stop_request,
-  count(*) AS calls, count_if(usage_quality = 'estimated') AS estimated,
-  sum(CASE WHEN usage_quality = 'estimated' THEN in_uncached ELSE 0 END)::BIGINT AS guessed,
-  sum(in_uncached)::BIGINT AS in_uncached, sum(in_cache_read)::BIGINT AS in_cache_read,
-  sum(out_visible)::BIGINT AS out_visible, sum(rendered_tokens)::BIGINT AS shown,
+    WHEN d.ended = 'error' OR c.status = 'error' THEN 'broken'
+    WHEN coalesce(d.rendered_tokens, d.rendered_characters) = 0 THEN 'textless' ELSE 'read'
+  END AS content,
+  CASE WHEN content = 'stopped' THEN c.call_id END AS stop_call,
+  CASE WHEN content = 'stopped' THEN c.request_id END AS stop_request,
+  count(*) AS calls, count_if(c.counted) AS counted_calls, count_if(is_estimated) AS estimated,
+  count_if(NOT counted AND c.status <> 'error') AS uncounted,
+  count_if(NOT counted AND c.status = 'error') AS failed,
+  coalesce(sum({_INPUT}) FILTER (is_estimated), 0)::BIGINT AS guessed, {_SUMS},
+  sum(d.rendered_tokens)::BIGINT AS shown, sum(d.rendered_characters)::BIGINT AS characters,
   min(c.started_at) AS first_at
-FROM calls c LEFT JOIN deliveries d
-  ON c.request_id = d.request_id AND (d.call_id IS NULL OR d.call_id = c.call_id)
+FROM attempts c LEFT JOIN deliveries d ON c.request_id = d.request_id
 GROUP BY ALL;
+CREATE TEMP TABLE billed AS
+SELECT 'bill' AS side, provider, model, api_key_commitment AS key,
+  epoch_us(bucket_start) - epoch_us(bucket_start) % 3600000000 AS hour, project, service_tier,
+  region, batch, count(*) AS rows, sum(requests)::BIGINT AS requests,
+  {", ".join(f"sum(coalesce({name}, 0))::BIGINT AS {name}" for name in COUNTERS)}
+FROM usage GROUP BY ALL;
 CREATE TEMP TABLE cells AS
-SELECT provider, model, key, hour, sum(calls)::BIGINT AS calls, sum(estimated)::BIGINT AS estimated,
-  sum(guessed)::BIGINT AS guessed, sum(bill_in - in_uncached)::BIGINT AS gap_in,
-  sum(bill_read - in_cache_read)::BIGINT AS gap_read,
-  sum(bill_out - out_visible)::BIGINT AS gap_out, sum(requests)::BIGINT AS requests
-FROM (
-  SELECT provider, model, key, hour, calls, estimated, guessed, in_uncached, in_cache_read,
-    out_visible, 0 AS bill_in, 0 AS bill_read, 0 AS bill_out, 0 AS requests FROM logged
-  UNION ALL
-  SELECT provider, model, api_key_commitment, epoch_us(bucket_start) // 3600000000, 0, 0, 0,
-    0, 0, 0, in_uncached, in_cache_read, out_visible, requests FROM usage
-) GROUP BY ALL;
-SELECT l.provider, l.model, l.hour,
-  CASE WHEN gap_in <> 0 OR gap_read <> 0 OR gap_out <> 0 THEN l.key END AS k,
-  tenant, content, stop_call, stop_request, sum(l.calls) AS calls, sum(l.estimated) AS e,
-  sum(in_uncached) AS i, sum(in_cache_read) AS r, sum(out_visible) AS o, sum(shown) AS s,
-  min(first_at) AS f
-FROM logged l JOIN cells USING (provider, model, key, hour) GROUP BY ALL;
-SELECT c.call_id, c.request_id, c.attempt, d.call_id, d.rendered_tokens,
-  count(*) OVER (PARTITION BY c.provider, c.request_id) AS twins
-FROM calls c JOIN cells x ON c.provider = x.provider AND c.model_resolved = x.model
-  AND c.api_key_commitment = x.key AND epoch_us(c.started_at) // 3600000000 = x.hour
+SELECT provider, model, key, hour, sum(calls) AS calls, sum(estimated)::BIGINT AS estimated,
+  sum(guessed)::BIGINT AS guessed, sum(requests)::BIGINT AS requests,
+  {", ".join(f"sum(CASE side WHEN 'bill' THEN {parts} ELSE -({parts}) END)::BIGINT AS {name}"
+             for name, parts in _GAPS.items())},
+  {" AND ".join(f"{name} = 0" for name in _GAPS)} AS balanced
+FROM (FROM logged UNION ALL BY NAME FROM billed) GROUP BY ALL;
+SELECT b.* EXCLUDE (key), CASE WHEN NOT balanced THEN b.key END AS k
+FROM (FROM logged UNION ALL BY NAME FROM billed) b JOIN cells USING (provider, model, key, hour);
+SELECT c.call_id, c.request_id, c.attempt, d.call_id, d.rendered_tokens, c.started_at,
+  {", ".join(COUNTERS)}, count(*) OVER (PARTITION BY c.provider, c.request_id) AS twins
+FROM attempts c JOIN cells x ON c.provider = x.provider AND c.model_resolved = x.model
+  AND c.api_key_commitment = x.key AND c.hour = x.hour
 LEFT JOIN deliveries d ON c.request_id = d.request_id
-WHERE (gap_in <> 0 OR gap_read <> 0 OR gap_out <> 0)
-  AND NOT (x.estimated > 0 AND abs(gap_in + gap_read) * 1000000
-    <= guessed * 350000 + x.estimated * 32000000 AND gap_out BETWEEN 0 AND x.estimated * 16384
-    AND requests = x.calls);
-SELECT c.api_key_commitment, sum(in_uncached + out_visible) FROM usage c
-WHERE api_key_commitment NOT IN (SELECT key FROM logged) GROUP BY ALL;
+WHERE NOT balanced AND NOT (x.estimated > 0
+  AND abs(gap_in + gap_read + gap_write + gap_tool) * 1000000
+    <= guessed * 350000 + x.estimated * 32000000
+  AND gap_out BETWEEN 0 AND x.estimated * 16384 AND requests = x.calls);
+SELECT provider, key, sum(in_uncached + out_visible) FROM billed
+WHERE (provider, key) NOT IN (SELECT (provider, key) FROM logged) GROUP BY ALL;
 """
 
 
@@ -169,6 +182,7 @@ def build(folder: Path, calls: int) -> None:
         return
     con = duckdb.connect(config={"threads": 2, "memory_limit": "3GB"})
     con.execute("SET TimeZone = 'UTC'")
+    con.execute("SET enable_progress_bar = false")
     con.execute("SET preserve_insertion_order = false")
     for number, low in enumerate(range(0, calls, BATCH)):
         high = min(low + BATCH, calls)
@@ -188,6 +202,7 @@ def by_control(folder: Path) -> str:
     spill = str(folder / "t")
     connection = ibis.duckdb.connect(memory_limit=MEMORY, threads=2, temp_directory=spill)
     connection.con.execute("SET TimeZone = 'UTC'")
+    connection.con.execute("SET enable_progress_bar = false")
     control = TokenReconciliation()
     tables = ParquetTables(folder, connection)
     started = time.process_time()
@@ -222,7 +237,7 @@ def by_scan(folder: Path) -> str:
                   "tenant, status, usage_quality, in_uncached, in_cache_read, out_visible"),
         ("deliveries", "request_id, call_id, ended, rendered_tokens"),
     ):  # fmt: skip
-        columns = ", ".join(f"max({name})" for name in names.split(", "))
+        columns = ", ".join(f"sum(hash({name}) % 7)" for name in names.split(", "))
         con.execute(f"SELECT {columns} FROM {table}")
     return ""
 
@@ -232,9 +247,16 @@ def _connected(folder: Path) -> duckdb.DuckDBPyConnection:
         config={"threads": 2, "memory_limit": MEMORY, "temp_directory": str(folder / "t")}
     )
     con.execute("SET TimeZone = 'UTC'")
+    con.execute("SET enable_progress_bar = false")
     for name, kind in (("calls", GatewayCall), ("deliveries", Delivery), ("usage", ProviderUsage)):
         files = folder / f"{kind_name(kind)}-*.parquet"
-        con.execute(f"CREATE VIEW {name} AS SELECT * FROM '{files}'")
+        present = {row[0] for row in con.execute(f"DESCRIBE FROM '{files}'").fetchall()}
+        absent = [
+            f"NULL::{'VARCHAR' if pa.types.is_string(column.type) else 'BIGINT'} AS {column.name}"
+            for column in stored_schema(kind)
+            if column.name not in present
+        ]
+        con.execute(f"CREATE VIEW {name} AS SELECT *, {', '.join(absent)} FROM '{files}'")
     return con
 
 

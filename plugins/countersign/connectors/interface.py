@@ -53,6 +53,10 @@ class Connector(ABC):
     credential_header: ClassVar[str] = "Authorization: Bearer {}"
     """How the source wants its credential."""
 
+    records: tuple[str, ...] | None = None
+    """Take only these kinds from the source; None is all. Others are dropped at admission, and
+    a connector may spare itself the work of reading them."""
+
     @abstractmethod
     def pages(self, fetch: Fetch, window: Window) -> Iterator[bytes]:
         """Yield every page of the window as the API gave it; the only I/O.

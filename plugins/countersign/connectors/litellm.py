@@ -27,6 +27,7 @@ from countersign.registry import plugin_id
 _PATH: Final = "/spend/logs/v2"
 _ROW_CAP: Final = 10_000
 """`total` never says more than this, and later pages do not exist: ask again from the last row."""
+_TEXT_ONLY = ("call_text",)
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,9 @@ class LiteLLM(Connector):
 
     def _records(self, entry: Entry) -> Iterator[Record]:
         where, talk = place(entry), spoken.talk(entry.fields)
+        if self.records == _TEXT_ONLY:
+            yield from texts(entry, talk)
+            return
         attempt = call(entry, self.deployments, where, talk)
         yield attempt
         earlier = failed_attempt(entry, attempt, self.deployments)
@@ -71,7 +75,7 @@ class LiteLLM(Connector):
             yield earlier
         if where is not None:
             yield location(attempt, where)
-        yield from texts(attempt, talk)
+        yield from texts(entry, talk)
 
     def _slice(
         self, fetch: Fetch, start_us: int, end_us: int

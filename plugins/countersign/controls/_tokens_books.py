@@ -26,7 +26,7 @@ from countersign.controls._tokens_lines import (
 )
 from countersign.controls._tokens_money import Charged, compare
 from countersign.controls._tokens_prices import PriceBook
-from countersign.controls._tokens_relations import BILL, Limits
+from countersign.controls._tokens_relations import BILL, CALL, Limits
 from countersign.controls._tokens_statement import (
     RENDERED,
     Account,
@@ -70,10 +70,12 @@ def close(reduced: Mapping[str, pa.Table], limits: Limits, window: Window) -> Bo
     """Attribute every gap, post every line, and draw the statements."""
     coverage = Coverage.read(reduced["coverage"])
     lines, left_out = coverage.split(reduced["lines"])
+    is_call = pc.equal(lines["side"], CALL)
+    candidates, lines = lines.filter(is_call), lines.filter(pc.invert(is_call))
     calibration = Calibration.read(lines)
     lines = calibration.apply(lines)
     cells = doubtful(lines)
-    shares, explained = _attribute(cells, reduced["candidates"], (coverage, limits, window))
+    shares, explained = _attribute(cells, candidates, (coverage, limits, window))
     billing = lines.filter(pc.equal(lines["side"], BILL))
     slots = Slots.read(billing, PriceBook(reduced["prices"]))
     ladder, bridge = Account(slots), Account(slots)

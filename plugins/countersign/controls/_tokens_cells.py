@@ -150,9 +150,10 @@ def _whole(cells: pa.Table, causes: Mapping[str, str], usual: str, basis: Any) -
 def opened(cells: pa.Table, candidates: pa.Table, open_days: set[tuple[str, int]]) -> list[Cell]:
     """The cells as objects, each with the calls that may explain it."""
     useful: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
-    order = [(name, "ascending") for name in ("at", "call_id")]
-    for row in candidates.sort_by(order).to_pylist():
-        useful.setdefault(tuple(row[name] for name in CELL), []).append(row)
+    for row in candidates.to_pylist():
+        useful.setdefault(tuple(row[name] for name in CELL), []).append(_call(row))
+    for calls in useful.values():
+        calls.sort(key=lambda call: (call["at"], call["call_id"]))
     return [_cell(row, useful, open_days) for row in cells.to_pylist()]
 
 
@@ -169,6 +170,22 @@ def shares_table(shares: Sequence[Share]) -> pa.Table:
     columns = list(zip(*rows, strict=True)) or [()] * len(names)
     arrays = [pa.array(c, type=t) for c, t in zip(columns, types, strict=True)]
     return pa.table(arrays, names=list(names))
+
+
+def _call(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A candidate under the names that calls have."""
+    return {
+        **row,
+        "call_id": row["stop_call"],
+        "request_id": row["stop_request"],
+        "at": row["first_at"],
+        "until": row["ended_at"],
+        "is_counted": bool(row["counted"]),
+        "is_estimated": bool(row["estimated"]),
+        "is_failed": bool(row["failed"]),
+        "is_named": bool(row["named"]),
+        "shown_tokens": row["shown"],
+    }
 
 
 def _cell(

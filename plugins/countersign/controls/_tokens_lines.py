@@ -50,7 +50,7 @@ class Coverage:
         left_out: dict[ProviderDay, int] = {}
         for provider, day in sorted(missing):
             here = pc.and_(pc.equal(lines["provider"], provider), pc.equal(lines["day"], day))
-            left_out[provider, day] = pc.sum(lines.filter(here)["rows"]).as_py() or 0
+            left_out[provider, day] = pc.sum(log_side(lines.filter(here))["rows"]).as_py() or 0
             lines = lines.filter(pc.invert(here))
         return lines, left_out
 

@@ -10,9 +10,10 @@ calls that could explain a cell in which estimates alone do not. Integers only; 
 from dataclasses import dataclass
 from functools import reduce as fold
 from operator import add, and_, or_
-from typing import Final
+from typing import Final, Literal
 
 import ibis
+import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from countersign.controls.interface import Tables
@@ -38,14 +39,17 @@ reports give output with reasoning in it, gateways give cache writes without the
 PROMPT: Final = ("in_uncached", "in_cache_read", "cache_write", "in_tool_use")
 GAPS: Final = tuple(f"gap_{name}" for name in FAMILIES)
 CELL: Final = ("provider", "model", "key", "hour")
-LOG, BILL = "log", "bill"
+LOG, BILL, CALL = "log", "bill", "call"
 
+_AT: Final = dt.Timestamp("UTC", 6)
 _EPOCH: Final = "1970-01-01T00:00:00+00:00"
 _LOG_ONLY: Final = ("tenant", "content", "stop_call", "stop_request")
 _BILL_ONLY: Final = ("project", "tier", "region", "batch")
 _ROWS: Final = ("rows", "counted", "estimated", "uncounted", "failed", "estimated_prompt")
 _SHOWN: Final = ("shown", "shown_characters", "voiced", "first_at")
 _ASKED: Final = ("requests", "unasked")
+_TIMES: Final = ("hour", "first_at", "ended_at")
+_CALL_ONLY: Final = ("attempt", "twins", "named")
 MEASURES: Final = (*COUNTERS, *_ROWS, *_SHOWN, *_ASKED)
 
 
@@ -53,6 +57,7 @@ MEASURES: Final = (*COUNTERS, *_ROWS, *_SHOWN, *_ASKED)
 class Limits:
     """What the relations and the rules take from the control's settings."""
 
+    unit: Literal["m", "h", "D"]
     bucket_us: int
     skew_us: int
     meter: str
@@ -64,17 +69,13 @@ class Limits:
 
 
 def lines(tables: Tables, limits: Limits) -> ir.Table:
-    """Both sides of every cell; `key` is null where the cell's counters agree."""
-    calls = _classified(_calls(tables, limits), _deliveries(tables, limits))
-    stop = calls.content == "stopped"
-    costs = calls.is_estimated | calls.shown_tokens.isnull() | (
-        calls.out_visible > calls.shown_tokens
-    )
-    named = calls.mutate(
-        stop_call=ibis.ifelse(stop & costs, calls.call_id, ibis.null("string")),
-        stop_request=ibis.ifelse(stop & costs, calls.request_id, ibis.null("string")),
-    )
-    logged = named.group_by(*CELL, *_LOG_ONLY).agg(**_counted(named), **_seen(named))
+    """Both sides of every cell, `key` null where its counters agree, and the calls in doubt.
+
+    One relation, so that the log is read and grouped once.
+    """
+    calls, shown = _calls(tables, limits), _deliveries(tables, limits)
+    logged = _named_stops(_classified(calls, shown))
+    logged = logged.group_by(*CELL, *_LOG_ONLY).agg(**_counted(logged), **_seen(logged))
     both = _one_keying(_both_sides(logged, _usage(tables, limits)))
     cells = _cells(both)
     known = cells.group_by("provider", "key").agg(known=(cells.logged_rows > 0).any())
@@ -82,40 +83,64 @@ def lines(tables: Tables, limits: Limits) -> ir.Table:
     found = both.join(flagged, list(CELL)).mutate(key=_unless_balanced("key"))
     found = found.mutate(project=_unless_balanced("project"))
     names = ("side", *CELL, *_LOG_ONLY, *_BILL_ONLY, "keyed", "known")
-    return found.group_by(*names).agg(
+    summed = found.group_by(*names).agg(
         **{name: found[name].sum() for name in MEASURES if name != "first_at"},
         first_at=found.first_at.min(),
     )
+    doubtful = _candidates(cells.filter(~cells.balanced & ~_fits(cells, limits)), calls, shown)
+    return ibis.union(_placed(summed), _placed(doubtful.filter(_near_or_useful(doubtful, limits))))
 
 
-def candidates(tables: Tables, limits: Limits) -> ir.Table:
-    """Calls in cells that estimates alone cannot explain, and that one of the rules can use."""
-    calls = _calls(tables, limits)
-    logged = calls.group_by(*CELL).agg(**_counted(calls))
-    cells = _cells(_one_keying(_both_sides(logged, _usage(tables, limits))))
-    doubtful = cells.filter(~cells.balanced & ~_fits(cells, limits)).select(*CELL, *GAPS, "keyed")
-    keyed = calls.mutate(key=calls.key)
-    inside = doubtful.join(
-        keyed,
+def _named_stops(calls: ir.Table) -> ir.Table:
+    """Name the calls whose reader stopped, and that may have cost something after that."""
+    shown = calls.shown_tokens
+    costs = calls.is_estimated | shown.isnull() | (calls.out_visible > shown)
+    is_named, none = (calls.content == "stopped") & costs, ibis.null("string")
+    return calls.mutate(
+        stop_call=ibis.ifelse(is_named, calls.call_id, none),
+        stop_request=ibis.ifelse(is_named, calls.request_id, none),
+    )
+
+
+def _candidates(doubtful: ir.Table, calls: ir.Table, shown: ir.Table) -> ir.Table:
+    """The calls of cells that estimates alone cannot explain, in the shape of lines."""
+    cells = doubtful.select(*CELL, *GAPS, "keyed")
+    inside = cells.join(
+        calls,
         [
-            doubtful.provider == keyed.provider,
-            doubtful.model == keyed.model,
-            doubtful.hour == keyed.hour,
-            (doubtful.key == keyed.key) | ~doubtful.keyed,
+            cells.provider == calls.provider,
+            cells.model == calls.model,
+            cells.hour == calls.hour,
+            (cells.key == calls.key) | ~cells.keyed,
         ],
         rname="call_{name}",
     ).drop("call_provider", "call_model", "call_hour", "call_key")
-    twins = inside.is_counted.cast("int64").sum().over(
+    twins = inside.count(where=inside.is_counted).over(
         ibis.window(group_by=[inside.provider, inside.request_id])
     )
-    inside = inside.mutate(twins=twins)
-    useful = inside.filter(_near_edge(inside, limits) | _is_useful(inside))
-    kept = _classified(useful, _deliveries(tables, limits))
-    return kept.select(
-        *CELL, "call_id", "request_id", "attempt", "at", "until", "twins", "content", "is_counted",
-        "is_estimated", "is_failed", "shown_tokens", "shown_characters", *COUNTERS,
-        is_named=(kept.shown_call == kept.call_id) | (kept.shown_call == kept.provider_request_id),
+    kept = _classified(inside.mutate(twins=twins), shown)
+    whole = {name: kept[name].cast("int64") for name in ("is_counted", "is_estimated", "is_failed")}
+    is_named = (kept.shown_call == kept.call_id) | (kept.shown_call == kept.provider_request_id)
+    return kept.mutate(
+        side=ibis.literal(CALL), known=ibis.literal(True), stop_call=kept.call_id,
+        stop_request=kept.request_id, counted=whole["is_counted"], failed=whole["is_failed"],
+        estimated=whole["is_estimated"], shown=kept.shown_tokens, first_at=kept.started_at,
+        rows=ibis.literal(1), named=is_named.fill_null(False).cast("int64"),
     )  # fmt: skip
+
+
+def _placed(rows: ir.Table) -> ir.Table:
+    """The columns of `lines` in order, times as instants; what a side does not know is null."""
+    texts = ("side", "provider", "model", "key", *_LOG_ONLY, *_BILL_ONLY)
+    flags = ("batch", "keyed", "known")
+    times = {name: _us(rows[name]) if name in rows.columns else ibis.null() for name in _TIMES}
+    numbers = (*(name for name in MEASURES if name not in times), *_CALL_ONLY)
+    of = {
+        **dict.fromkeys(texts, "string"), **dict.fromkeys((*times, *numbers), "int64"),
+        **dict.fromkeys(flags, "boolean"),
+    }  # fmt: skip
+    known = {name: rows[name] for name in of if name in rows.columns} | times
+    return rows.select(**{name: known.get(name, ibis.null()).cast(t) for name, t in of.items()})
 
 
 def coverage(tables: Tables, limits: Limits) -> ir.Table:
@@ -169,18 +194,18 @@ def charges(tables: Tables) -> ir.Table:
 
 def _calls(tables: Tables, limits: Limits) -> ir.Table:
     call = tables.table(GatewayCall)
-    at, quality = _us(call.started_at), call.usage_quality.fill_null("")
-    reported = ibis.coalesce(*(call[name] for name in COUNTERS)).notnull()
-    counted = reported & (quality != "missing")
+    quality = call.usage_quality.fill_null("")
+    counted = ibis.coalesce(*(call[name] for name in COUNTERS)).notnull()
     return call.select(
         call.call_id, call.request_id, call.provider_request_id, call.provider, call.ended_by,
         model=ibis.coalesce(call.model_resolved, call.model_requested, "unknown"),
-        key=call.api_key_commitment.fill_null(""), hour=at - at % limits.bucket_us,
-        tenant=call.tenant.fill_null(""), attempt=call.attempt.fill_null(1), at=at,
-        until=ibis.coalesce(_us(call.ended_at), at), status=call.status.fill_null(""),
+        key=call.api_key_commitment.fill_null(""), hour=call.started_at.truncate(limits.unit),
+        tenant=call.tenant.fill_null(""), attempt=call.attempt.fill_null(1),
+        started_at=call.started_at,
+        ended_at=ibis.coalesce(call.ended_at, call.started_at), status=call.status.fill_null(""),
         is_counted=counted, is_estimated=counted & (quality == "estimated"),
         is_failed=~counted & (call.status.fill_null("") == "error"),
-        **{name: ibis.ifelse(counted, call[name].fill_null(0), 0) for name in COUNTERS},
+        **{name: call[name].fill_null(0) for name in COUNTERS},
     )  # fmt: skip
 
 
@@ -235,21 +260,21 @@ def _counted(calls: ir.Table) -> dict[str, ir.Value]:
     return {
         **{name: calls[name].sum() for name in COUNTERS},
         "rows": calls.count(),
-        "counted": calls.is_counted.cast("int64").sum(),
-        "estimated": calls.is_estimated.cast("int64").sum(),
-        "uncounted": uncounted.cast("int64").sum(),
-        "failed": calls.is_failed.cast("int64").sum(),
-        "estimated_prompt": ibis.ifelse(calls.is_estimated, prompt, 0).sum(),
+        "counted": calls.count(where=calls.is_counted),
+        "estimated": calls.count(where=calls.is_estimated),
+        "uncounted": calls.count(where=uncounted),
+        "failed": calls.count(where=calls.is_failed),
+        "estimated_prompt": prompt.sum(where=calls.is_estimated).fill_null(0),
     }
 
 
 def _seen(calls: ir.Table) -> dict[str, ir.Value]:
-    by_characters = calls.shown_characters.fill_null(0) > 0
+    by_characters = calls.shown_characters > 0
     return {
-        "shown": calls.shown_tokens.fill_null(0).sum(),
-        "shown_characters": calls.shown_characters.fill_null(0).sum(),
-        "voiced": ibis.ifelse(by_characters, calls.out_visible, 0).sum(),
-        "first_at": calls["at"].min(),
+        "shown": calls.shown_tokens.sum().fill_null(0),
+        "shown_characters": calls.shown_characters.sum().fill_null(0),
+        "voiced": calls.out_visible.sum(where=by_characters).fill_null(0),
+        "first_at": calls.started_at.min(),
     }
 
 
@@ -257,11 +282,10 @@ def _usage(tables: Tables, limits: Limits) -> ir.Table:
     usage = tables.table(ProviderUsage)
     at = _us(usage.bucket_start)
     narrow = usage.filter((_us(usage.bucket_end) - at) <= limits.bucket_us)
-    at = _us(narrow.bucket_start)
     rows = narrow.select(
         narrow.provider, narrow.project, narrow.region, narrow.batch, narrow.requests,
         model=narrow.model.fill_null("unknown"), key=narrow.api_key_commitment.fill_null(""),
-        hour=at - at % limits.bucket_us, tier=narrow.service_tier,
+        hour=narrow.bucket_start.truncate(limits.unit), tier=narrow.service_tier,
         **{name: narrow[name].fill_null(0) for name in COUNTERS},
     )  # fmt: skip
     return rows.group_by(*CELL, *_BILL_ONLY).agg(
@@ -278,21 +302,21 @@ def _both_sides(logged: ir.Table, billed: ir.Table) -> ir.Table:
 
 
 def _side(rows: ir.Table, side: str) -> ir.Table:
-    types = {"batch": "boolean"}
+    types = {"hour": _AT, "batch": "boolean"}
     texts = (
-        rows[name] if name in rows.columns else ibis.null(types.get(name, "string")).name(name)
-        for name in (*_LOG_ONLY, *_BILL_ONLY)
-    )
-    absent = {"first_at": ibis.null("int64")}
-    numbers = (
-        (rows[name] if name in rows.columns else absent.get(name, ibis.literal(0, "int64")))
-        .cast("int64")
+        (rows[name] if name in rows.columns else ibis.null())
+        .cast(types.get(name, "string"))
         .name(name)
-        for name in MEASURES
+        for name in (*CELL, *_LOG_ONLY, *_BILL_ONLY)
     )
-    # Required columns are typed non-null in a lake; both sides must agree on nullable ones.
-    cell = (rows[name].cast(rows[name].type().copy(nullable=True)).name(name) for name in CELL)
-    return rows.select(ibis.literal(side).name("side"), *cell, *texts, *numbers)
+    numbers = (
+        (rows[name] if name in rows.columns else ibis.literal(0)).cast("int64").name(name)
+        for name in MEASURES
+        if name != "first_at"
+    )
+    first = rows.first_at if "first_at" in rows.columns else ibis.null()
+    named = ibis.literal(side).name("side")
+    return rows.select(named, *texts, *numbers, first.cast(_AT).name("first_at"))
 
 
 def _one_keying(both: ir.Table) -> ir.Table:
@@ -344,10 +368,12 @@ def _fits(cells: ir.Table, limits: Limits) -> ir.BooleanValue:
     )  # fmt: skip
 
 
-def _near_edge(calls: ir.Table, limits: Limits) -> ir.BooleanValue:
-    """Whether clocks could disagree about the bucket of a call, or the call spans two."""
-    start, end = calls["at"] - calls.hour, calls.until - calls.hour
-    return (start <= limits.skew_us) | (end >= limits.bucket_us - limits.skew_us)
+def _near_or_useful(calls: ir.Table, limits: Limits) -> ir.BooleanValue:
+    """Whether a rule can use a call: its clocks may disagree about the bucket, or its row."""
+    start = calls.started_at.delta(calls.hour, unit="microsecond")
+    end = calls.ended_at.delta(calls.hour, unit="microsecond")
+    near = (start <= limits.skew_us) | (end >= limits.bucket_us - limits.skew_us)
+    return near | _is_useful(calls)
 
 
 def _is_useful(calls: ir.Table) -> ir.BooleanValue:

@@ -20,7 +20,7 @@ billed to logged, and is struck from the ladder from billed to rendered.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Literal
 
 import ibis.expr.types as ir
 import pyarrow as pa
@@ -31,8 +31,11 @@ from countersign.controls import _tokens_report as report
 from countersign.controls._tokens_books import Books, close
 from countersign.controls._tokens_statement import micros
 from countersign.controls.interface import Conclusion, Control, Tables
+from countersign.errors import ConfigError
 from countersign.model import US_PER_SECOND, Grade, Observation, State, Window
 from countersign.records import Delivery, GatewayCall, PriceTerm, ProviderCharge, ProviderUsage
+
+_UNITS: Final[Mapping[int, Literal["m", "h", "D"]]] = {1: "m", 60: "h", 1_440: "D"}
 
 
 @dataclass(frozen=True)
@@ -72,15 +75,22 @@ class TokenReconciliation(Control):
     """How wrong the tokens of one answer may be when they are calibrated from characters."""
     settled_after_hours: int = 72
     """How long a bucket may still change when the provider does not say that it is final."""
-    name_at_most: int = 100_000
+    name_at_most: int = 20_000
     """Stopped calls that are named one by one; the others are in the totals."""
+
+    def __post_init__(self) -> None:
+        if self.bucket_minutes not in _UNITS:
+            raise ConfigError(
+                "token-reconciliation, bucket_minutes",
+                expected="1, 60 or 1440: what providers report by",
+                observed=str(self.bucket_minutes),
+            )
 
     def reduce(self, tables: Tables) -> dict[str, ir.Table]:
         """Cells of both sides, the calls that may explain those in doubt, prices and charges."""
         limits = self._limits
         return {
             "lines": relations.lines(tables, limits),
-            "candidates": relations.candidates(tables, limits),
             "coverage": relations.coverage(tables, limits),
             "prices": relations.prices(tables),
             "charges": relations.charges(tables),
@@ -127,6 +137,7 @@ class TokenReconciliation(Control):
     @property
     def _limits(self) -> relations.Limits:
         return relations.Limits(
+            unit=_UNITS[self.bucket_minutes],
             bucket_us=self.bucket_minutes * 60 * US_PER_SECOND,
             skew_us=self.clock_skew_s * US_PER_SECOND,
             meter=self.meter,

@@ -83,7 +83,7 @@ class Workspace:
         """The kinds taken from each source: the connector's, or those that `records` names."""
         taken = {}
         for name, connector in self.sources.items():
-            wanted = self.config.sources[name].records
+            wanted = connector.records
             known = {kind_name(kind): kind for kind in connector.kinds}
             for kind in wanted or ():
                 if kind not in known:

@@ -160,17 +160,18 @@ def location(attempt: GatewayCall, place: Place) -> InferenceLocation:
     )
 
 
-def texts(attempt: GatewayCall, talk: spoken.Talk) -> Iterator[CallText]:
+def texts(entry: Entry, talk: spoken.Talk) -> Iterator[CallText]:
     """What was asked and answered, where the gateway keeps it."""
+    started_at, language = instant(entry.fields.get("startTime")), entry.tags().get("lang")
     for role, said in (("prompt", talk.prompt), ("output", talk.answer)):
         if said is not None:
             yield CallText(
-                call_id=attempt.call_id,
+                call_id=entry.call_id,
                 role=role,
                 text=said,
-                started_at=attempt.started_at,
+                started_at=started_at,
                 truncated=spoken.is_cut(said),
-                language=attempt.language,
+                language=language,
             )
 
 
