@@ -95,6 +95,18 @@ def waiting_for(url: str, login: Mapping[str, str], dags: Iterable[str]) -> str:
         return "the api-server"
 
 
+def api() -> Any:
+    """A client of Airflow's REST API in this process, signed in as user `demo`."""
+    from airflow.api_fastapi.app import create_app, get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from starlette.testclient import TestClient
+
+    client = TestClient(create_app(apps="core"))
+    demo = SimpleAuthManagerUser(username="demo", role="admin")
+    client.headers["Authorization"] = f"Bearer {get_auth_manager().generate_jwt(demo)}"
+    return client
+
+
 class Dags:
     """The DAGs of this checkout, run in this process against Airflow's own database."""
 
@@ -130,14 +142,7 @@ class Dags:
     @contextmanager
     def answering(self, option: str) -> Iterator[None]:
         """Answer the next approval through the REST API as user `demo`."""
-        from airflow.api_fastapi.app import create_app, get_auth_manager
-        from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-        from starlette.testclient import TestClient
-
-        client = TestClient(create_app(apps="core"))
-        demo = SimpleAuthManagerUser(username="demo", role="admin")
-        token = get_auth_manager().generate_jwt(demo)
-        client.headers["Authorization"] = f"Bearer {token}"
+        client = api()
         ended = threading.Event()
         thread = threading.Thread(target=_answer, args=(client, option, ended), daemon=True)
         thread.start()

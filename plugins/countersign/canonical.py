@@ -24,7 +24,12 @@ def encode(document: Json) -> bytes:
         EvidenceError: a float, or an integer outside +-(2**53 - 1), which JSON readers round.
     """
     _refuse_inexact(document, "$")
-    return rfc8785.dumps(document)
+    try:
+        return rfc8785.dumps(document)
+    except rfc8785.CanonicalizationError as error:
+        raise EvidenceError(
+            "sealed document", expected="string keys and valid Unicode", observed=str(error)
+        ) from None
 
 
 def digest(content: bytes) -> str:

@@ -56,11 +56,13 @@ class Window:
         try:
             start, end = (date.fromisoformat(part) for part in text.split("/"))
         except ValueError:
+            start = end = _EPOCH
+        if text != f"{start}/{end}":  # ISO 8601 has other spellings of a day; we have one
             raise ConfigError(
                 "window",
                 expected="START/END as two whole days, like 2026-11-09/2026-11-16",
                 observed=repr(text),
-            ) from None
+            )
         return cls(start, end)
 
     @classmethod

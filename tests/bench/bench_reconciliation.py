@@ -130,8 +130,12 @@ FROM usage GROUP BY ALL;
 CREATE TEMP TABLE cells AS
 SELECT provider, model, key, hour, sum(calls) AS calls, sum(estimated)::BIGINT AS estimated,
   sum(guessed)::BIGINT AS guessed, sum(requests)::BIGINT AS requests,
-  {", ".join(f"sum(CASE side WHEN 'bill' THEN {parts} ELSE -({parts}) END)::BIGINT AS {name}"
-             for name, parts in _GAPS.items())},
+  {
+    ", ".join(
+        f"sum(CASE side WHEN 'bill' THEN {parts} ELSE -({parts}) END)::BIGINT AS {name}"
+        for name, parts in _GAPS.items()
+    )
+},
   {" AND ".join(f"{name} = 0" for name in _GAPS)} AS balanced
 FROM (FROM logged UNION ALL BY NAME FROM billed) GROUP BY ALL;
 SELECT b.* EXCLUDE (key), CASE WHEN NOT balanced THEN b.key END AS k

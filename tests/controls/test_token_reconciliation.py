@@ -1,15 +1,23 @@
 """Token reconciliation: what each class takes, and that parts foot whatever comes."""
 
-from collections.abc import Mapping
+import random
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from countersign.controls._tokens_prices import PriceBook, Terms
+from countersign.controls._tokens_statement import micros
 from countersign.controls.interface import Conclusion
 from countersign.controls.token_reconciliation import TokenReconciliation
-from countersign.model import State, Window, instant
+from countersign.errors import ConfigError
 from countersign.model import US_PER_SECOND as SECOND
+from countersign.model import State, Window
 from countersign.records import (
+    COUNTERS,
     Delivery,
     GatewayCall,
     PriceTerm,
@@ -521,3 +529,199 @@ def test_broken_stream_without_provider_id_is_what_was_shown(conclude: Any) -> N
     story.shown("x", T0, 44, "error", call_id="chatcmpl-lost")
     story.bill(T0, {"in_uncached": 10, "out_visible": 50}, 1)
     assert classes(conclude(story)) == {"input_uncached": 10, "broken_stream": 6}
+
+
+def test_a_bucket_that_no_provider_reports_by_is_refused() -> None:
+    with pytest.raises(ConfigError, match="bucket_minutes"):
+        TokenReconciliation(bucket_minutes=45)
+
+
+def test_open_bucket_is_told_by_when_it_was_read(conclude: Any) -> None:
+    for hours, cause in ((10, "late"), (100, "logged_unbilled")):
+        story = Story()
+        story.plain("a", T0, 300, 70)
+        story.plain("b", T0 + 100 * SECOND, 120, 30)
+        story.bill(T0, {"in_uncached": 300, "out_visible": 70}, 1, final=None,
+                   fetched_at=T0 + hours * HOUR)  # fmt: skip
+        assert classes(conclude(story))[cause] == -150
+
+
+def test_named_stops_are_the_dearest(conclude: Any) -> None:
+    story = Story()
+    for name, shown in (("s", 10), ("t", 90), ("u", 40)):
+        story.call(name, T0, {"out_visible": 100})
+        story.shown(name, T0, shown, "user_stop")
+    story.bill(T0, {"out_visible": 300}, 3)
+    found = conclude(story, name_at_most=2)
+    assert [seen.subject for seen in found.observations] == ["r-s", "r-u"]
+    assert found.measures["cancelled_requests"] == 3
+    assert found.measures["cancelled_tail_tokens"] == 160
+
+
+def test_narrowest_price_wins_whatever_the_order() -> None:
+    rows = [
+        {"provider": "p", "model": "m", "token_type": "in_uncached", "unit_usd_pico": pico,
+         "tier": tier, "region": None, "batch": None, "since": 0, "until": None}
+        for pico, tier in ((5, None), (3, "flex"), (7, "priority"))
+    ]  # fmt: skip
+    for order in (rows, rows[::-1]):
+        book = PriceBook(pa.Table.from_pylist(order))
+        assert book.unit("p", "m", "in_uncached", 1, Terms(tier="flex")) == 3
+        assert book.unit("p", "m", "in_uncached", 1, Terms(tier="other")) == 5
+        assert book.standard(("p", "m", "in_uncached"), 1, ()) == 5
+
+
+@pytest.mark.parametrize(
+    ("pico", "expected"),
+    [(1_500_000, 2), (2_500_000, 2), (2_500_001, 3), (-500_000, 0), (-1_500_000, -2), (499_999, 0)],
+)
+def test_micros_round_half_to_even(pico: int, expected: int) -> None:
+    assert micros(pico) == expected
+
+
+TOKENS = st.integers(min_value=0, max_value=2_000)
+HOURS = st.integers(min_value=0, max_value=2)
+FAMILY = {"in_uncached": TOKENS, "in_cache_read": TOKENS, "in_cache_write_5m": TOKENS,
+          "in_cache_write_1h": TOKENS, "in_tool_use": TOKENS, "out_visible": TOKENS,
+          "out_reasoning": TOKENS, "out_other": TOKENS}  # fmt: skip
+NAMES = st.sampled_from(["k-1", "k-2"])
+LOGGED = st.fixed_dictionaries({
+    **FAMILY, "key": NAMES, "hour": HOURS, "estimated": st.integers(0, 2),
+    "uncounted": st.integers(0, 1), "failed": st.integers(0, 1), "shown": TOKENS,
+    "shown_characters": st.sampled_from([0, 0, 400]), "tenant": st.sampled_from(["a", "b"]),
+    "content": st.sampled_from(["read", "stopped", "textless", "broken", "unmetered",
+                                "uncounted", "superseded"]),
+})  # fmt: skip
+BILLED = st.fixed_dictionaries({
+    **FAMILY, "key": st.sampled_from(["k-1", "k-2", "k-shadow"]), "hour": HOURS,
+    "requests": st.integers(0, 5), "batch": st.sampled_from([None, True, False]),
+})  # fmt: skip
+CALLS = st.fixed_dictionaries({
+    **FAMILY, "key": NAMES, "hour": HOURS, "attempt": st.integers(1, 2),
+    "request": st.integers(0, 3), "at": st.integers(0, 3_599), "counted": st.integers(0, 1),
+    "estimated": st.integers(0, 1), "shown": TOKENS, "named": st.integers(0, 1),
+    "content": st.sampled_from(["read", "superseded", "unmetered"]),
+})  # fmt: skip
+
+
+def reduced(
+    lines: list[dict[str, Any]], *, is_open: bool, priced: bool = True
+) -> dict[str, pa.Table]:
+    """Relations as the engine would give them."""
+    texts = ("side", "provider", "model", "key", "tenant", "content", "stop_call", "stop_request",
+             "project", "tier", "region")  # fmt: skip
+    numbers = ("hour", "first_at", "ended_at", *COUNTERS, "rows", "counted", "estimated",
+               "uncounted", "failed", "estimated_prompt", "shown", "shown_characters", "voiced",
+               "requests", "unasked", "attempt", "twins", "named")  # fmt: skip
+    kinds = {**dict.fromkeys(texts, pa.string()), **dict.fromkeys(numbers, pa.int64()),
+             **dict.fromkeys(("batch", "keyed", "known"), pa.bool_())}  # fmt: skip
+    rows = [{"provider": "p", "model": "m", "keyed": True, "known": True, **r} for r in lines]
+    table = pa.table({n: pa.array([r.get(n) for r in rows], t) for n, t in kinds.items()})
+    day = {"provider": "p", "day": T0, "rows": 1, "wide": 0, "open": int(is_open)}
+    price = [
+        {"provider": "p", "model": "m", "token_type": name, "unit_usd_pico": 100_003 * (at + 1),
+         "tier": None, "region": None, "batch": batch, "since": 0, "until": None}
+        for at, name in enumerate(COUNTERS) for batch in (None, True)
+        if priced or name != "out_visible"
+    ]  # fmt: skip
+    of = pa.schema(
+        [
+            ("provider", pa.string()),
+            ("model", pa.string()),
+            ("token_type", pa.string()),
+            ("unit_usd_pico", pa.int64()),
+            ("tier", pa.string()),
+            ("region", pa.string()),
+            ("batch", pa.bool_()),
+            ("since", pa.int64()),
+            ("until", pa.int64()),
+        ]
+    )
+    charges = pa.schema([("provider", pa.string()), ("day", pa.int64()), ("currency", pa.string()),
+                         ("of_tokens", pa.bool_()), ("cost", pa.decimal128(38, 12)),
+                         ("lines", pa.int64()), ("open", pa.int64())])  # fmt: skip
+    return {
+        "lines": table, "coverage": pa.Table.from_pylist([day]),
+        "prices": pa.Table.from_pylist(price, of), "charges": charges.empty_table(),
+    }  # fmt: skip
+
+
+def as_lines(
+    logged: list[dict[str, Any]], billed: list[dict[str, Any]], calls: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Drawn parts as lines of the relation."""
+    found = []
+    zero = dict.fromkeys(COUNTERS, 0)
+    nothing = {"estimated": 0, "uncounted": 0, "failed": 0, "shown": 0, "shown_characters": 0}
+    for number, row in enumerate(logged):
+        stop = {"stop_call": f"c{number}", "stop_request": f"r{number}"}
+        found.append({
+            **zero, **row, "side": "log", "hour": T0 + row["hour"] * HOUR, "rows": 3,
+            "counted": 3 - row["uncounted"] - row["failed"], "first_at": T0,
+            "estimated_prompt": row["estimated"] * 100, "requests": 0, "unasked": 0,
+            "voiced": row["out_visible"] if row["shown_characters"] else 0,
+            **(stop if row["content"] == "stopped" else {}),
+        })  # fmt: skip
+    found += [
+        {**zero, **nothing, **row, "side": "bill", "hour": T0 + row["hour"] * HOUR, "rows": 1,
+         "counted": 0, "estimated_prompt": 0, "unasked": 0, "voiced": 0,
+         "known": row["key"] != "k-shadow"}
+        for row in billed
+    ]  # fmt: skip
+    twins = [(row["key"], row["hour"], row["request"]) for row in calls]
+    for number, row in enumerate(calls):
+        at = T0 + row["hour"] * HOUR + row["at"] * SECOND
+        same = twins.count((row["key"], row["hour"], row["request"]))
+        found.append({
+            **zero, **nothing, **row, "side": "call", "hour": T0 + row["hour"] * HOUR,
+            "stop_call": f"x{number}", "stop_request": f"q{row['request']}", "first_at": at,
+            "ended_at": at + 2 * SECOND, "twins": same,
+            "failed": 1 - row["counted"], "rows": 1,
+        })  # fmt: skip
+    return found
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(LOGGED, max_size=6), st.lists(BILLED, max_size=5), st.lists(CALLS, max_size=5),
+    st.booleans(), st.randoms(use_true_random=False),
+)  # fmt: skip
+def test_any_cells_foot_exactly_in_any_order(
+    logged: list[dict[str, Any]],
+    billed: list[dict[str, Any]],
+    calls: list[dict[str, Any]],
+    is_open: bool,
+    shuffle: random.Random,
+) -> None:
+    lines = as_lines(logged, billed, calls)
+    control = TokenReconciliation()
+    first = control.conclude(reduced(lines, is_open=is_open), WEEK)
+    assert_foots(first)
+    total = sum(row[name] for row in billed for name in COUNTERS if name in row)
+    assert first.measures["billed_tokens"] == total
+    shuffle.shuffle(lines)
+    again = control.conclude(reduced(lines, is_open=is_open), WEEK)
+    assert again == first
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(LOGGED, min_size=1, max_size=4), st.lists(BILLED, min_size=1, max_size=4))
+def test_without_a_price_tokens_foot_and_money_is_unknown(
+    logged: list[dict[str, Any]], billed: list[dict[str, Any]]
+) -> None:
+    tables = reduced(as_lines(logged, billed, []), is_open=False, priced=False)
+    found = TokenReconciliation().conclude(tables, WEEK)
+    assert_foots(found)
+    if any(row["out_visible"] for row in billed):
+        assert found.measures["billed_usd_micros"] is None
+
+
+def test_unbalanced_story_foots_under_every_missing_kind(
+    conclude: Callable[..., Conclusion],
+) -> None:
+    for kind in (Delivery, PriceTerm, ProviderCharge, ProviderUsage, GatewayCall):
+        story = Story()
+        story.plain("a", T0, 310, 40)
+        story.bill(T0, {"in_uncached": 300, "out_visible": 70}, 1)
+        story.rows[kind] = []
+        assert conclude(story).state is not State.SATISFIED or kind is ProviderCharge

@@ -159,9 +159,7 @@ def _post_shares(shares: pa.Table, ladder: Account, bridge: Account) -> None:
             ladder.post(slot, entry, row["tokens"])
 
 
-def _sums(
-    table: pa.Table, keys: Sequence[str], names: Sequence[str]
-) -> list[dict[str, Any]]:
+def _sums(table: pa.Table, keys: Sequence[str], names: Sequence[str]) -> list[dict[str, Any]]:
     sums = table.group_by(list(keys), use_threads=False).aggregate([(n, "sum") for n in names])
     plain = [name.removesuffix("_sum") for name in sums.column_names]
     rows: list[dict[str, Any]] = sums.rename_columns(plain).to_pylist()

@@ -301,9 +301,7 @@ def _shift(left: Cell, right: Cell, moved: Sequence[tuple[Call, int]], sign: int
                 cell.gap[family] += sign * way * side * tokens
 
 
-def _record(
-    left: Cell, right: Cell, moved: Sequence[tuple[Call, int]], found: Explained
-) -> None:
+def _record(left: Cell, right: Cell, moved: Sequence[tuple[Call, int]], found: Explained) -> None:
     for call, way in moved:
         counters = by_family(call)
         for cell, side in ((left, 1), (right, -1)):

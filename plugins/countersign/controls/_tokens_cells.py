@@ -211,5 +211,3 @@ def _cell(
 
 def _numbers(table: pa.Table, name: str) -> np.ndarray[Any, np.dtype[np.int64]]:
     return np.asarray(table[name].combine_chunks().to_numpy(zero_copy_only=False), np.int64)
-
-

@@ -101,9 +101,7 @@ class Calibration:
             here = pc.and_(pc.equal(lines["provider"], name[0]), pc.equal(lines["model"], name[1]))
             ratio = pc.if_else(here, self.ppm.get(name, -1), ratio)
         known = pc.greater_equal(ratio, 0)
-        estimated = pc.divide(
-            pc.add(pc.multiply(lines["shown_characters"], ratio), PPM // 2), PPM
-        )
+        estimated = pc.divide(pc.add(pc.multiply(lines["shown_characters"], ratio), PPM // 2), PPM)
         blind = pc.and_(by_characters, pc.invert(known))
         shown = pc.add(lines["shown"], pc.if_else(pc.and_(by_characters, known), estimated, 0))
         content = pc.if_else(blind, "unmetered", lines["content"])

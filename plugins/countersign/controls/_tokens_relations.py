@@ -395,5 +395,3 @@ def _unless_balanced(name: str) -> ibis.Deferred:
 def _us(at: ir.Value) -> ir.IntegerValue:
     """Microseconds since the epoch, as an integer, whatever the engine's time zone."""
     return at.delta(ibis.timestamp(_EPOCH), unit="microsecond")
-
-

@@ -378,4 +378,3 @@ def not_examined(books: Books, bucket_us: int) -> Iterator[str]:
 def _sum(parts: Any) -> int | None:
     found = list(parts)
     return None if None in found else micros(sum(found))
-

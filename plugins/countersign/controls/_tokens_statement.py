@@ -133,9 +133,7 @@ class Account:
     """Postings by slot, class, basis and family."""
 
     slots: Slots
-    posted: dict[tuple[Slot, str, str, str], int] = field(
-        default_factory=lambda: defaultdict(int)
-    )
+    posted: dict[tuple[Slot, str, str, str], int] = field(default_factory=lambda: defaultdict(int))
     kinds: dict[Slot, dict[str, int]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(int))
     )

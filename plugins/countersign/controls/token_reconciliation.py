@@ -164,8 +164,10 @@ class TokenReconciliation(Control):
             first, more = failing[0], len(failing) - 1
             beside = f", and {more} more" if more else ""
             what = f"{first.fact} {first.subject}: {first.observed}{beside}"
-            return State.NOT_SATISFIED, f"{what}. {_sentence(at_most)}", Grade(
-                first.observed, first.subject
+            return (
+                State.NOT_SATISFIED,
+                f"{what}. {_sentence(at_most)}",
+                Grade(first.observed, first.subject),
             )
         gaps = self._gaps(books, days)
         if gaps:

@@ -6,16 +6,14 @@ from countersign.lake.admission import Admission
 from countersign.lake.text import TextRules
 from countersign.pipeline import resources
 from countersign.pipeline.workspace import Workspace
-from countersign.records import Record, kind_name
+from countersign.records import Record
 
 
 def admit(ws: Workspace) -> Admission:
     """Admit every source-day whose kept pages differ from those admitted before."""
-    taken = {name: frozenset(map(kind_name, kinds)) for name, kinds in ws.kinds.items()}
 
     def parse(source: str, page: bytes) -> Iterable[Record]:
-        wanted = taken[source]
-        return (r for r in ws.sources[source].parse(page) if kind_name(type(r)) in wanted)
+        return ws.sources[source].parse(page)
 
     def kinds(source: str) -> Sequence[type[Record]]:
         return ws.kinds.get(source, ())

@@ -31,6 +31,12 @@ def finding(ws: Workspace, window: Window) -> Kept | None:
     return kept
 
 
+def is_complete(kept: Kept) -> bool:
+    """Whether every request left its hops; a large window keeps only the most telling ones."""
+    hops = kept.relation("hops")["request_id"].unique()
+    return len(hops) == kept.relation("requests").num_rows
+
+
 def commitment(salt: bytes, request_id: str) -> str:
     """The name under which a request is sealed."""
     return hashlib.sha256(salt + request_id.encode()).hexdigest()

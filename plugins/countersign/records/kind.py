@@ -49,6 +49,7 @@ class Record:
     """Other names that a file may use: theirs -> ours."""
 
 
+@functools.cache
 def kind_name(kind: type[Record]) -> str:
     """`gateway_call` for `GatewayCall`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
@@ -106,7 +107,9 @@ def json_schema(kind: type[Record]) -> dict[str, Json]:
     """The kind as JSON Schema (draft 2020-12): what a file given to `--table` may hold."""
     properties: dict[str, Json] = {}
     for column in schema(kind):
-        properties[column.name] = _json_type(column.type)
+        described = _json_type(column.type)
+        types = ["null"] if column.nullable else []
+        properties[column.name] = {**described, "type": [described["type"], *types]}
     documentation = (kind.__doc__ or "").strip()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -135,16 +138,16 @@ def _arrow_type(hint: Any) -> pa.DataType:
     raise TypeError(f"column type {hint!r} carries no Arrow type")
 
 
-def _json_type(arrow: pa.DataType) -> Json:
+def _json_type(arrow: pa.DataType) -> dict[str, Json]:
     if pa.types.is_timestamp(arrow):
-        return {"type": ["string", "null"], "format": "date-time"}
+        return {"type": "string", "format": "date-time"}
     if pa.types.is_integer(arrow):
-        return {"type": ["integer", "null"]}
+        return {"type": "integer"}
     if pa.types.is_boolean(arrow):
-        return {"type": ["boolean", "null"]}
+        return {"type": "boolean"}
     if pa.types.is_list(arrow):
         inner = "number" if pa.types.is_floating(arrow.value_type) else "string"
-        return {"type": ["array", "null"], "items": {"type": inner}}
+        return {"type": "array", "items": {"type": inner}}
     if pa.types.is_decimal(arrow):
-        return {"type": ["string", "null"], "format": "decimal"}
-    return {"type": ["string", "null"]}
+        return {"type": "string", "format": "decimal"}
+    return {"type": "string"}

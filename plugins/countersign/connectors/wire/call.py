@@ -162,6 +162,8 @@ def location(attempt: GatewayCall, place: Place) -> InferenceLocation:
 
 def texts(entry: Entry, talk: spoken.Talk) -> Iterator[CallText]:
     """What was asked and answered, where the gateway keeps it."""
+    if talk.prompt is None and talk.answer is None:
+        return
     started_at, language = instant(entry.fields.get("startTime")), entry.tags().get("lang")
     for role, said in (("prompt", talk.prompt), ("output", talk.answer)):
         if said is not None:

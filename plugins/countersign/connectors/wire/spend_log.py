@@ -217,7 +217,7 @@ def _list(value: object) -> list[object]:
 
 
 def _without_silent_cache(counters: Counters) -> Counters:
-    if counters.in_cache_read or counters.in_cache_write_5m:
+    if counters.in_cache_read or counters.in_cache_write_5m or counters.in_cache_write_1h:
         return counters
     return Counters(
         in_uncached=counters.in_uncached,
