@@ -132,11 +132,11 @@ class Dags:
         if run.state != "success":
             raise SystemExit(f"{dag_id} {window} ended as {run.state}")
 
-    def attempt(self, dag_id: str, window: Window) -> Any:
+    def attempt(self, dag_id: str, window: Window, **form: Any) -> Any:
         """One run over a window, as its trigger form would start it; Airflow's DagRun."""
         self._runs += 1
         logical = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=self._runs)
-        conf = {"start": window.start.isoformat(), "end": window.end.isoformat()}
+        conf = {"start": window.start.isoformat(), "end": window.end.isoformat(), **form}
         return self.known[dag_id].test(logical_date=logical, run_conf=conf)
 
     @contextmanager

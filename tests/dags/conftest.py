@@ -5,6 +5,7 @@ Airflow reads its environment when it is first imported: it is set here, before 
 
 import atexit
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -36,7 +37,7 @@ demo_airflow.configure(HOME, mail_port=MAIL_PORT)
 for name in ("COUNTERSIGN_CONFIG", "PYTHONWARNINGS"):  # no business of the other tests
     del os.environ[name]
 
-WEEKS = Window(date(2026, 10, 26), date(2026, 11, 9))
+START = date(2026, 10, 26)
 LAST = Window(date(2026, 11, 2), date(2026, 11, 9))
 
 
@@ -57,11 +58,14 @@ class Installation:
         shutil.copytree(self.folder, folder)
         return Installation(folder)
 
-    def move_to(self, port: int) -> None:
-        """Let the configuration expect the simulated sources on another port."""
-        said = self.config.read_text(encoding="utf-8")
-        old = str(self.open().config.sources["litellm"].url.split(":")[-1].split("/")[0])
-        self.config.write_text(said.replace(f":{old}/", f":{port}/"), encoding="utf-8")
+    @contextmanager
+    def served(self, **faults: str) -> Iterator[None]:
+        """The sources' HTTP APIs, where the configuration expects them from now on."""
+        port, said = demo_airflow.free_port(), self.config.read_text(encoding="utf-8")
+        self.config.write_text(re.sub(r"(127\.0\.0\.1):\d+", rf"\1:{port}", said), "utf-8")
+        named = {source.replace("_", "-"): fault for source, fault in faults.items()}
+        with world.serve(self.folder, port, faults=named, throttle_every=0, truncate_every=0):
+            yield
 
     @contextmanager
     def used(self) -> Iterator[None]:
@@ -84,7 +88,7 @@ def built() -> Installation:
     """Two weeks of traffic and new keys; nothing collected."""
     folder = HOME / "built"
     world.build(
-        folder, seed=7, start=WEEKS.start, weeks=2, requests_per_day=60, scenario=None,
+        folder, seed=7, start=START, weeks=2, requests_per_day=60, scenario=None,
         progress=lambda _line: None, port=demo_airflow.free_port(),
     )  # fmt: skip
     installation = Installation(folder)
@@ -108,12 +112,10 @@ def dags(built: Installation) -> demo_airflow.Dags:
 
 @pytest.fixture(scope="session")
 def collected(built: Installation, dags: demo_airflow.Dags) -> tuple[Installation, Any]:
-    """The installation after countersign_collect over both weeks, and that run."""
+    """The installation after countersign_collect over the last week, and that run."""
     installation = built.copy(HOME / "collected")
-    port = demo_airflow.free_port()
-    installation.move_to(port)
-    with installation.used(), world.serve(installation.folder, port):
-        return installation, dags.attempt("countersign_collect", WEEKS)
+    with installation.used(), installation.served():
+        return installation, dags.attempt("countersign_collect", LAST)
 
 
 @pytest.fixture(scope="session")

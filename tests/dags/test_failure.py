@@ -7,7 +7,6 @@ from typing import Any
 import demo_airflow
 import pytest
 
-from countersign import world
 from countersign.model import Window
 from countersign.pipeline import assess, publish
 from countersign.pipeline.collect import close
@@ -16,23 +15,26 @@ pytestmark = pytest.mark.platform
 
 DAY = Window.parse("2026-11-02/2026-11-03")
 LAST = Window.parse("2026-11-02/2026-11-09")
+FAULTS = {"down": "unreachable", "unauthorized": "credential"}
 States = Callable[[Any], dict[str, str]]
 
 
-@pytest.mark.parametrize("fault", ["down", "unauthorized"])
+@pytest.mark.parametrize("fault", list(FAULTS))
 def test_a_source_that_fails_fails_its_own_task_and_the_day_is_closed(
     fault: str, built: Any, dags: demo_airflow.Dags, states: States, tmp_path: Path
 ) -> None:
     installation = built.copy(tmp_path / "copy")
-    port = demo_airflow.free_port()
-    installation.move_to(port)
-    faults = {"openai-usage": fault}
-    with installation.used(), world.serve(installation.folder, port, faults=faults):
-        run = dags.attempt("countersign_collect", DAY)
-    assert {task for task, state in states(run).items() if state != "success"} == {"openai-usage"}
+    chosen = ["litellm", "openai-usage", "prices"]
+    with installation.used(), installation.served(openai_usage=fault):
+        run = dags.attempt("countersign_collect", DAY, sources=chosen)
+    assert states(run) == {
+        "sources": "success", "litellm": "success", "openai-usage": "failed", "prices": "success",
+        "admit": "success", "close": "success",
+    }  # fmt: skip
     gaps = close(installation.open(), DAY).gaps
-    (gap,) = [gap for gap in gaps if "2026-11-02" in gap]
-    assert gap.startswith("openai-usage 2026-11-02: ")
+    assert [g for g in gaps if not g.endswith("never collected")] == [
+        f"openai-usage 2026-11-02: {FAULTS[fault]}"
+    ]
 
 
 def test_a_control_that_crashes_fails_its_own_task_and_the_packet_says_not_run(

@@ -41,12 +41,14 @@ class Counts:
     @property
     def weeks(self) -> Integers:
         """Reference counts, occupied buckets only."""
-        return self.table[:-1, self._occupied]
+        weeks: Integers = self.table[:-1, self._occupied]
+        return weeks
 
     @property
     def now(self) -> Integers:
         """The window's counts, occupied buckets only."""
-        return self.table[-1, self._occupied]
+        now: Integers = self.table[-1, self._occupied]
+        return now
 
     @property
     def _occupied(self) -> Integers:
@@ -106,7 +108,8 @@ def census(cells: pa.Table, listed: pa.Table, slots: Slots) -> list[Name]:
     return [
         Name(
             one["level"],
-            *rows.get(one["level"], (0, 0)),
+            rows.get(one["level"], [0, 0])[0],
+            rows.get(one["level"], [0, 0])[1],
             one["users"],
             date.fromisoformat(one["first_day"]) if one["first_day"][:1].isdigit() else None,
         )
@@ -179,7 +182,8 @@ def slot_of(table: pa.Table, slots: Slots) -> Integers:
     days = table["day"].combine_chunks().dictionary_encode()
     known = [slots.get(day, -1) for day in days.dictionary.to_pylist()]
     lookup = np.array([*known, -1], dtype=np.int64)
-    return lookup[days.indices.to_numpy(zero_copy_only=False)]
+    slots_of_rows: Integers = lookup[days.indices.to_numpy(zero_copy_only=False)]
+    return slots_of_rows
 
 
 def _grid(table: pa.Table, slots: Slots, shape: tuple[int, int], column: str) -> Integers:

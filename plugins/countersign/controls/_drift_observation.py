@@ -51,6 +51,8 @@ def new_levels(
     known = set(counts.levels[: counts.own])
     rows = int(counts.now.sum())
     for name in sorted(names, key=lambda name: (-name.now, name.level)):
+        if name.first_day is None:
+            continue
         is_late = name.first_day >= reference_start + _SETTLED
         is_unseen = name.reference == 0 and name.first_day >= reference_start
         is_new = is_unseen or (is_late and (name.level in grown or name.level not in known))
@@ -107,7 +109,7 @@ def _new_level(counts: Counts, name: Name, share: int, limits: Limits) -> Observ
         observed=f"{share / 10_000:.1f} % of rows, {name.users} users, first seen {name.first_day}",
         holds=False if enough else None,
         measures={"share_ppm": share, "users": name.users},
-        since_us=Window.day(name.first_day).start_us,
+        since_us=None if name.first_day is None else Window.day(name.first_day).start_us,
     )
 
 

@@ -53,7 +53,7 @@ def parties(
             key = _key(touch, basis(touch, adequacy, promise))
             counts[key] = counts.get(key, 0) + touch["requests"]
     order = sorted(counts, key=lambda key: tuple(str(part) for part in key))
-    return [Party(*key, requests=counts[key]) for key in order]
+    return [Party(*(*key, counts[key])) for key in order]
 
 
 def basis(touch: Row, adequacy: Sequence[Row], promise: Promise) -> str:

@@ -161,7 +161,7 @@ class Reading:
     def observations(self) -> Iterator[Observation]:
         """Intervals, then violating requests, then the weakest unproven ones."""
         for one in self.intervals:
-            yield one.observation(self._label(one.tenant, one.start))
+            yield one.observation(self._label(one.tenant, one.start) or "none")
         requests = self.reduced["requests"]
         yield from violating(requests, self.promises, self.observations_up_to)
         yield from unproven(requests, self.minimums, self.unproven_up_to)

@@ -209,7 +209,7 @@ class Knowledge:
         return checked.select(*[rows[name] for name in rows.columns], outside=missed).distinct()
 
     def _boundaries(self, window: Window) -> list[int]:
-        dated = [*self.promises, *self.minimums]
+        dated: list[Promise | Minimum] = [*self.promises, *self.minimums]
         ends = [at for item in dated for at in (item.valid_from, item.valid_to)]
         members = [at for p in self.promises for _, *span in p.places() for at in span]
         return sorted({window.start_us, *ends, *members})

@@ -34,7 +34,7 @@ def finding(ws: Workspace, window: Window) -> Kept | None:
 def is_complete(kept: Kept) -> bool:
     """Whether every request left its hops; a large window keeps only the most telling ones."""
     hops = kept.relation("hops")["request_id"].unique()
-    return len(hops) == kept.relation("requests").num_rows
+    return bool(len(hops) == kept.relation("requests").num_rows)
 
 
 def commitment(salt: bytes, request_id: str) -> str:

@@ -49,10 +49,14 @@ class Record:
     """Other names that a file may use: theirs -> ours."""
 
 
-@functools.cache
 def kind_name(kind: type[Record]) -> str:
     """`gateway_call` for `GatewayCall`."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
+    return _snake(kind.__name__)
+
+
+@functools.cache
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
 def is_dated(kind: type[Record]) -> bool:
@@ -69,9 +73,14 @@ def required_columns(kind: type[Record]) -> tuple[str, ...]:
     )
 
 
-@functools.cache
 def schema(kind: type[Record]) -> pa.Schema:
     """The Arrow schema of parsed records of a kind, columns in declaration order."""
+    built: pa.Schema = _schema(kind)  # type: ignore[arg-type]  # classes hash
+    return built
+
+
+@functools.cache
+def _schema(kind: Any) -> pa.Schema:
     hints = get_type_hints(kind, include_extras=True)
     required = required_columns(kind)
     return pa.schema(
