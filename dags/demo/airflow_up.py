@@ -8,7 +8,6 @@ receives as files, Airflow's four, and one that watches them. All listen on loop
 import argparse
 import json
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -30,7 +29,7 @@ BIN = Path(sys.executable).parent
 HERE = Path(__file__).resolve()
 DAGS = {f"countersign_{name}" for name in ("collect", "assess", "packet", "publish")}
 LOGIN = "reviewer"
-"""The person who clicks. `demo` is the machine that approves in `make packet`, and is named so."""
+"""The person who clicks; `demo` is the machine that approves in `make packet`."""
 AIRFLOW = ("api-server", "dag-processor", "scheduler", "triggerer")
 SMALL = ("2026-10-12", 5, 300)
 """First day, weeks and requests a day of the installation that `up` builds where there is none."""
@@ -141,10 +140,6 @@ def _configure(place: Place, mail_port: int) -> str:
     """Set the environment that every process inherits; the login's password."""
     place.logs.mkdir(exist_ok=True)
     demo_airflow.configure(place.folder, mail_port=mail_port)
-    passwords = Path(os.environ["AIRFLOW_HOME"]) / "passwords.json"
-    known = json.loads(passwords.read_text()) if passwords.exists() else {}
-    known.setdefault(LOGIN, secrets.token_urlsafe(9))
-    _private(passwords, json.dumps(known))
     os.environ.update(
         {
             "AIRFLOW__API__BASE_URL": place.url,
@@ -157,7 +152,7 @@ def _configure(place: Place, mail_port: int) -> str:
             **demo_processes.mark(place.folder),
         }
     )
-    return str(known[LOGIN])
+    return demo_airflow.password(Path(os.environ["AIRFLOW_HOME"]), LOGIN)
 
 
 def _simulate(folder: Path) -> None:

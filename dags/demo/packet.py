@@ -21,6 +21,7 @@ from typing import Any
 
 import demo_airflow
 import demo_mail
+import demo_processes
 
 from countersign.model import Window
 from countersign.world import CREDENTIALS
@@ -119,6 +120,8 @@ def _arguments() -> argparse.Namespace:
 def _fresh(folder: Path, out: Path) -> None:
     if folder.exists() and not (folder / "truth.json").exists() and any(folder.iterdir()):
         sys.exit(f"packet: {folder} holds something else; choose another --folder")
+    if demo_processes.marked(folder):
+        sys.exit(f"packet: Airflow runs over {folder}; end it with `make down` first")
     for stale in (folder, out):
         shutil.rmtree(stale, ignore_errors=True)
         stale.mkdir(parents=True)

@@ -23,7 +23,7 @@ class CountersignError(Exception):
         if observed:
             parts.append(f"observed {observed}")
         message = ": ".join(parts[:2]) + "".join(f", {part}" for part in parts[2:])
-        super().__init__(f"{message}. {remedy}" if remedy else message)
+        super().__init__(f"{message.rstrip('.')}. {remedy}" if remedy else message)
 
 
 class Fault(StrEnum):

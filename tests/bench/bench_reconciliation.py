@@ -103,7 +103,8 @@ SELECT * REPLACE ({", ".join(f"coalesce({name}, 0) AS {name}" for name in COUNTE
   usage_quality = 'estimated' AS is_estimated,
   epoch_us(started_at) - epoch_us(started_at) % 3600000000 AS hour FROM calls;
 CREATE TEMP TABLE logged AS
-SELECT 'log' AS side, c.provider, model_resolved AS model, api_key_commitment AS key, hour, c.tenant,
+SELECT 'log' AS side, c.provider, model_resolved AS model, api_key_commitment AS key, hour,
+  c.tenant,
   CASE WHEN NOT counted THEN 'uncounted' WHEN d.request_id IS NULL THEN 'unmetered'
     WHEN d.call_id IS NOT NULL AND d.call_id <> c.call_id AND d.call_id <> c.provider_request_id
       THEN 'superseded'
@@ -160,8 +161,14 @@ class ParquetTables:
     def __init__(self, folder: Path, connection: ibis.BaseBackend) -> None:
         self.window = WEEK
         self._folder, self._connection = folder, connection
+        self._known: dict[type[Record], ir.Table] = {}
 
     def table(self, kind: type[Record]) -> ir.Table:
+        if kind not in self._known:
+            self._known[kind] = self._relation(kind)
+        return self._known[kind]
+
+    def _relation(self, kind: type[Record]) -> ir.Table:
         files = sorted(self._folder.glob(f"{kind_name(kind)}-*.parquet"))
         target = stored_schema(kind)
         if not files:

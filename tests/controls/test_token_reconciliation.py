@@ -485,7 +485,7 @@ def test_charge_beyond_a_cent_a_line_is_a_row(conclude: Any) -> None:
         })  # fmt: skip
         found = conclude(story)
         assert found.measures["price_difference_usd_micros"] == difference
-        (row,) = found.tables["charges"]  # type: ignore[misc]
+        (row,) = found.tables["charges"]
         assert isinstance(row, dict)
         parts = ("billed_usd_micros", "price_difference_usd_micros", "rounding_usd_micros")
         assert row["charged_usd_micros"] == sum(int(str(row[name])) for name in parts)

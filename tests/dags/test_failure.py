@@ -15,7 +15,7 @@ pytestmark = pytest.mark.platform
 
 DAY = Window.parse("2026-11-02/2026-11-03")
 LAST = Window.parse("2026-11-02/2026-11-09")
-FAULTS = {"down": "unreachable", "unauthorized": "credential"}
+FAULTS = {"down": "unreachable", "unauthorized": "credential refused"}
 States = Callable[[Any], dict[str, str]]
 
 

@@ -166,7 +166,7 @@ def test_the_verifier_in_the_packet_verifies_the_packet(out: Path, tmp_path: Pat
     (tmp_path / f"{NAME}.tlog-proof").write_bytes((out / f"{NAME}.tlog-proof").read_bytes())
     bad = standalone(str(spoilt), "--key", key)
     assert bad.returncode == 1
-    assert "SHA-256" in bad.stdout + bad.stderr
+    assert "sha256" in bad.stdout + bad.stderr
 
 
 def test_the_same_seal_renders_to_the_same_bytes(published: Any, tmp_path: Path) -> None:
@@ -261,10 +261,11 @@ def test_the_log_checks_and_a_changed_entry_is_named(
     said = countersign("log", "check", "--config", str(site.config))
     assert said.code == 0
     assert "every hash derives again" in said.out
-    (entries, *_) = sorted((site.folder / "lake/log/tile/entries").rglob("*.p/*"))
+    bundles = [f for f in (site.folder / "lake/log/tile/entries").rglob("*") if f.is_file()]
+    entries = max(bundles, key=lambda file: file.stat().st_size)
     content = entries.read_bytes()
+    assert b"2026-11-09" in content
     entries.write_bytes(content.replace(b"2026-11-09", b"2026-11-08", 1))
-    assert entries.read_bytes() != content
     said = countersign("log", "check", "--config", str(site.config))
     assert said.code == 1
     assert "entry" in said.err

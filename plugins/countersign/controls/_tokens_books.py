@@ -7,6 +7,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from countersign.controls._tokens_calls import Limits
 from countersign.controls._tokens_causes import Explained, Named, explain
 from countersign.controls._tokens_cells import (
     SLOT,
@@ -26,7 +27,7 @@ from countersign.controls._tokens_lines import (
 )
 from countersign.controls._tokens_money import Charged, compare
 from countersign.controls._tokens_prices import PriceBook
-from countersign.controls._tokens_relations import BILL, CALL, Limits
+from countersign.controls._tokens_relations import BILL, CALL
 from countersign.controls._tokens_statement import (
     RENDERED,
     Account,

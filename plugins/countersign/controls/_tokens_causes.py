@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Final
 
+from countersign.controls._tokens_calls import FAMILIES, PROMPT, Limits
 from countersign.controls._tokens_cells import BOUNDED, EXACT, UNVERIFIABLE, Cell, Share
-from countersign.controls._tokens_relations import FAMILIES, PROMPT, Limits
 from countersign.model import PPM, Window
 
 _RANK: Final = ("double_logged", "retry_billed", "boundary", "logged_unbilled")

@@ -12,14 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from countersign.controls._tokens_relations import (
-    BILL,
-    CELL,
-    FAMILIES,
-    GAPS,
-    PROMPT,
-    Limits,
-)
+from countersign.controls._tokens_calls import FAMILIES, GAPS, PROMPT, Limits
+from countersign.controls._tokens_relations import BILL, CELL
 from countersign.model import PPM, US_PER_DAY
 
 SLOT: Final = ("provider", "model", "hour")
@@ -105,7 +99,7 @@ def sum_columns(table: pa.Table, names: Iterable[str]) -> Any:
 
 
 def fit(cells: pa.Table, limits: Limits) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Which cells their own estimated calls explain; the rule of `_tokens_relations._fits`."""
+    """Which cells their own estimated calls explain; the rule of `_tokens_relations`."""
     one = {name: _numbers(cells, name) for name in (*GAPS, *_SUMS, "requests", "unasked")}
     prompt = sum(one[f"gap_{name}"] for name in PROMPT)
     error = (

@@ -7,42 +7,38 @@ they are summed by the engine and only cells in doubt arrive one by one. `candid
 calls that could explain a cell in which estimates alone do not. Integers only; nothing runs here.
 """
 
-from dataclasses import dataclass
 from functools import reduce as fold
 from operator import add, and_, or_
-from typing import Final, Literal
+from typing import Final
 
 import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
+from countersign.controls._tokens_calls import (
+    FAMILIES,
+    GAPS,
+    PROMPT,
+    Limits,
+    attempts,
+    classified,
+    deliveries,
+    named_stops,
+    us,
+)
 from countersign.controls.interface import Tables
 from countersign.model import US_PER_DAY
 from countersign.records import (
     COUNTERS,
-    Delivery,
-    GatewayCall,
     PriceTerm,
     ProviderCharge,
     ProviderUsage,
 )
 
-FAMILIES: Final = {
-    "in_uncached": ("in_uncached",),
-    "in_cache_read": ("in_cache_read",),
-    "cache_write": tuple(name for name in COUNTERS if name.startswith("in_cache_write")),
-    "in_tool_use": ("in_tool_use",),
-    "output": ("out_visible", "out_reasoning", "out_other"),
-}
-"""Counters that are compared as one, because sources split them differently: providers' usage
-reports give output with reasoning in it, gateways give cache writes without their lifetime."""
-PROMPT: Final = ("in_uncached", "in_cache_read", "cache_write", "in_tool_use")
-GAPS: Final = tuple(f"gap_{name}" for name in FAMILIES)
 CELL: Final = ("provider", "model", "key", "hour")
 LOG, BILL, CALL = "log", "bill", "call"
 
 _AT: Final = dt.Timestamp("UTC", 6)
-_EPOCH: Final = "1970-01-01T00:00:00+00:00"
 _LOG_ONLY: Final = ("tenant", "content", "stop_call", "stop_request")
 _BILL_ONLY: Final = ("project", "tier", "region", "batch")
 _ROWS: Final = ("rows", "counted", "estimated", "uncounted", "failed", "estimated_prompt")
@@ -53,28 +49,13 @@ _CALL_ONLY: Final = ("attempt", "twins", "named")
 MEASURES: Final = (*COUNTERS, *_ROWS, *_SHOWN, *_ASKED)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the relations and the rules take from the control's settings."""
-
-    unit: Literal["m", "h", "D"]
-    bucket_us: int
-    skew_us: int
-    meter: str
-    estimate_error_ppm: int
-    estimate_error_tokens: int
-    longest_answer_tokens: int
-    settled_after_us: int
-    characters_error_ppm: int
-
-
 def lines(tables: Tables, limits: Limits) -> ir.Table:
     """Both sides of every cell, `key` null where its counters agree, and the calls in doubt.
 
     One relation, so that the log is read and grouped once.
     """
-    calls, shown = _calls(tables, limits), _deliveries(tables, limits)
-    logged = _named_stops(_classified(calls, shown))
+    shown = deliveries(tables, limits)
+    logged = named_stops(classified(attempts(tables, limits), shown))
     logged = logged.group_by(*CELL, *_LOG_ONLY).agg(**_counted(logged), **_seen(logged))
     both = _one_keying(_both_sides(logged, _usage(tables, limits)))
     cells = _cells(both)
@@ -87,19 +68,10 @@ def lines(tables: Tables, limits: Limits) -> ir.Table:
         **{name: found[name].sum() for name in MEASURES if name != "first_at"},
         first_at=found.first_at.min(),
     )
-    doubtful = _candidates(cells.filter(~cells.balanced & ~_fits(cells, limits)), calls, shown)
+    # Other columns than above: an expression used twice would be kept whole, all rows of it.
+    again = attempts(tables, limits, "attempt", "ended_at")
+    doubtful = _candidates(cells.filter(~cells.balanced & ~_fits(cells, limits)), again, shown)
     return ibis.union(_placed(summed), _placed(doubtful.filter(_near_or_useful(doubtful, limits))))
-
-
-def _named_stops(calls: ir.Table) -> ir.Table:
-    """Name the calls whose reader stopped, and that may have cost something after that."""
-    shown = calls.shown_tokens
-    costs = calls.is_estimated | shown.isnull() | (calls.out_visible > shown)
-    is_named, none = (calls.content == "stopped") & costs, ibis.null("string")
-    return calls.mutate(
-        stop_call=ibis.ifelse(is_named, calls.call_id, none),
-        stop_request=ibis.ifelse(is_named, calls.request_id, none),
-    )
 
 
 def _candidates(doubtful: ir.Table, calls: ir.Table, shown: ir.Table) -> ir.Table:
@@ -118,7 +90,7 @@ def _candidates(doubtful: ir.Table, calls: ir.Table, shown: ir.Table) -> ir.Tabl
     twins = inside.count(where=inside.is_counted).over(
         ibis.window(group_by=[inside.provider, inside.request_id])
     )
-    kept = _classified(inside.mutate(twins=twins), shown)
+    kept = classified(inside.mutate(twins=twins), shown)
     whole = {name: kept[name].cast("int64") for name in ("is_counted", "is_estimated", "is_failed")}
     is_named = (kept.shown_call == kept.call_id) | (kept.shown_call == kept.provider_request_id)
     return kept.mutate(
@@ -133,7 +105,7 @@ def _placed(rows: ir.Table) -> ir.Table:
     """The columns of `lines` in order, times as instants; what a side does not know is null."""
     texts = ("side", "provider", "model", "key", *_LOG_ONLY, *_BILL_ONLY)
     flags = ("batch", "keyed", "known")
-    times = {name: _us(rows[name]) if name in rows.columns else ibis.null() for name in _TIMES}
+    times = {name: us(rows[name]) if name in rows.columns else ibis.null() for name in _TIMES}
     numbers = (*(name for name in MEASURES if name not in times), *_CALL_ONLY)
     of = {
         **dict.fromkeys(texts, "string"), **dict.fromkeys((*times, *numbers), "int64"),
@@ -150,10 +122,10 @@ def coverage(tables: Tables, limits: Limits) -> ir.Table:
     after its end.
     """
     usage = tables.table(ProviderUsage)
-    until = _us(usage.bucket_end)
-    is_early = (_us(usage.fetched_at) < until + limits.settled_after_us).fill_null(False)
+    until = us(usage.bucket_end)
+    is_early = (us(usage.fetched_at) < until + limits.settled_after_us).fill_null(False)
     rows = usage.select(
-        usage.provider, at=_us(usage.bucket_start), until=until,
+        usage.provider, at=us(usage.bucket_start), until=until,
         final=ibis.coalesce(usage.final, ~is_early),
     )  # fmt: skip
     wide = (rows.until - rows.at) > limits.bucket_us
@@ -173,14 +145,14 @@ def prices(tables: Tables) -> ir.Table:
     term = tables.table(PriceTerm)
     return term.select(
         term.provider, term.model, term.token_type, term.unit_usd_pico, term.tier, term.region,
-        term.batch, since=_us(term.valid_from), until=_us(term.valid_to),
+        term.batch, since=us(term.valid_from), until=us(term.valid_to),
     )  # fmt: skip
 
 
 def charges(tables: Tables) -> ir.Table:
     """Charged money per provider, day and currency; lines about tokens apart from others."""
     charge = tables.table(ProviderCharge)
-    at = _us(charge.ChargePeriodStart)
+    at = us(charge.ChargePeriodStart)
     rows = charge.select(
         "BilledCost", "final", provider=charge.ProviderName, day=at - at % US_PER_DAY,
         currency=charge.BillingCurrency.upper(), of_tokens=charge.x_token_type.notnull(),
@@ -189,67 +161,6 @@ def charges(tables: Tables) -> ir.Table:
         cost=rows.BilledCost.sum(),
         lines=rows.count(),
         open=(~rows.final.fill_null(True)).cast("int64").sum(),
-    )
-
-
-def _calls(tables: Tables, limits: Limits) -> ir.Table:
-    call = tables.table(GatewayCall)
-    quality = call.usage_quality.fill_null("")
-    counted = ibis.coalesce(*(call[name] for name in COUNTERS)).notnull()
-    return call.select(
-        call.call_id, call.request_id, call.provider_request_id, call.provider, call.ended_by,
-        model=ibis.coalesce(call.model_resolved, call.model_requested, "unknown"),
-        key=call.api_key_commitment.fill_null(""), hour=call.started_at.truncate(limits.unit),
-        tenant=call.tenant.fill_null(""), attempt=call.attempt.fill_null(1),
-        started_at=call.started_at,
-        ended_at=ibis.coalesce(call.ended_at, call.started_at), status=call.status.fill_null(""),
-        is_counted=counted, is_estimated=counted & (quality == "estimated"),
-        is_failed=~counted & (call.status.fill_null("") == "error"),
-        **{name: call[name].fill_null(0) for name in COUNTERS},
-    )  # fmt: skip
-
-
-def _deliveries(tables: Tables, limits: Limits) -> ir.Table:
-    """One meter's word on each request: the nearest to the reader that is configured."""
-    delivery = tables.table(Delivery)
-    measured = ibis.coalesce(delivery.rendered_tokens, delivery.rendered_characters).notnull()
-    mine = delivery.meter.isnull() | (delivery.meter == limits.meter)
-    return delivery.filter(measured & mine).select(
-        delivered=delivery.request_id,
-        shown_call=delivery.call_id,
-        reader=delivery.ended,
-        tokens=delivery.rendered_tokens,
-        characters=delivery.rendered_characters,
-    )
-
-
-def _classified(calls: ir.Table, deliveries: ir.Table) -> ir.Table:
-    """Each call with what its reader was shown of it, and what became of the answer."""
-    both = calls.left_join(deliveries, calls.request_id == deliveries.delivered)
-    same = both.shown_call.isnull() | (both.shown_call == both.call_id)
-    # A broken stream loses the provider's id in the log: then the request id alone must do.
-    same = same | (both.shown_call == both.provider_request_id) | both.provider_request_id.isnull()
-    seen = both.delivered.notnull() & same & ~both.is_failed
-    stopped = (
-        both.reader.isin(("user_stop", "disconnect"))
-        | (both.status == "cancelled")
-        | both.ended_by.isin(("client_disconnect", "user_stop"))
-    ).fill_null(False)
-    broken = ((both.reader == "error") | (both.status == "error")).fill_null(False)
-    content = ibis.cases(
-        (~both.is_counted, "uncounted"),
-        (both.delivered.notnull() & ~seen, "superseded"),
-        (~seen, "unmetered"),
-        (stopped, "stopped"),
-        (broken, "broken"),
-        (ibis.coalesce(both.tokens, both.characters) == 0, "textless"),
-        else_="read",
-    )
-    none = ibis.null("int64")
-    return both.mutate(
-        content=content,
-        shown_tokens=ibis.ifelse(seen, both.tokens, none),
-        shown_characters=ibis.ifelse(seen & both.tokens.isnull(), both.characters, none),
     )
 
 
@@ -280,8 +191,8 @@ def _seen(calls: ir.Table) -> dict[str, ir.Value]:
 
 def _usage(tables: Tables, limits: Limits) -> ir.Table:
     usage = tables.table(ProviderUsage)
-    at = _us(usage.bucket_start)
-    narrow = usage.filter((_us(usage.bucket_end) - at) <= limits.bucket_us)
+    at = us(usage.bucket_start)
+    narrow = usage.filter((us(usage.bucket_end) - at) <= limits.bucket_us)
     rows = narrow.select(
         narrow.provider, narrow.project, narrow.region, narrow.batch, narrow.requests,
         model=narrow.model.fill_null("unknown"), key=narrow.api_key_commitment.fill_null(""),
@@ -390,8 +301,3 @@ def _is_useful(calls: ir.Table) -> ir.BooleanValue:
 
 def _unless_balanced(name: str) -> ibis.Deferred:
     return ibis.ifelse(ibis._.balanced, ibis.null("string"), ibis._[name])
-
-
-def _us(at: ir.Value) -> ir.IntegerValue:
-    """Microseconds since the epoch, as an integer, whatever the engine's time zone."""
-    return at.delta(ibis.timestamp(_EPOCH), unit="microsecond")

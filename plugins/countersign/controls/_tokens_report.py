@@ -10,14 +10,19 @@ import pyarrow.compute as pc
 
 from countersign.canonical import Json
 from countersign.controls._tokens_books import Books
+from countersign.controls._tokens_calls import FAMILIES
 from countersign.controls._tokens_causes import Named
 from countersign.controls._tokens_cells import BOUNDED, EXACT, UNVERIFIABLE
 from countersign.controls._tokens_lines import ProviderDay, day_text
-from countersign.controls._tokens_relations import CELL, FAMILIES
+from countersign.controls._tokens_relations import BILL, CELL, LOG
 from countersign.controls._tokens_statement import Slot, micros
 from countersign.model import PPM, US_PER_DAY, Observation
 
 _MOST_REFS: Final = 20
+_OF_STOPS: Final = [
+    *CELL, "stop_call", "stop_request", "estimated", "out_visible", "shown", "is_by_characters",
+    "first_at",
+]  # fmt: skip
 _SEVERAL: Final = "(several tenants)"
 
 
@@ -197,7 +202,7 @@ def stops(books: Books) -> pa.Table:
     tail = tail.group_by(list(CELL), use_threads=False).aggregate(sums)
     cells = tail.select([*CELL, "tokens_sum", "basis_min"])
     cells = cells.rename_columns([*CELL, "tail", "tail_basis"])
-    rows = rows.join(cells, list(CELL))
+    rows = rows.select(_OF_STOPS).join(cells, list(CELL)).join(_late(books), list(CELL))
     is_estimate = pc.greater(rows["estimated"], 0)
     is_exact = pc.equal(pc.fill_null(rows["tail_basis"], EXACT), EXACT)
     alone = pc.and_(is_estimate, is_exact)
@@ -207,7 +212,7 @@ def stops(books: Books) -> pa.Table:
     shared = pc.if_else(alone, 0, tail_here)
     rows = rows.append_column("own", own).append_column("shared", shared)
     costs = pc.or_(pc.greater(own, 0), pc.greater(pc.add(own, shared), 0))
-    pending = _is_late(books, rows)
+    pending = pc.is_valid(rows["cause_min"])
     rows = rows.append_column("pending", pending)
     is_open = pc.and_(is_estimate, pc.or_(rows["is_by_characters"], pending))
     costs = pc.or_(costs, is_open)
@@ -215,11 +220,10 @@ def stops(books: Books) -> pa.Table:
     return rows.filter(costs).sort_by(order)
 
 
-def _is_late(books: Books, rows: pa.Table) -> Any:
-    late = books.shares.filter(pc.equal(books.shares["cause"], "late")).to_pylist()
-    cells = {tuple(row[name] for name in CELL) for row in late}
-    places = zip(*(rows[name].to_pylist() for name in CELL), strict=True)
-    return pa.array([place in cells for place in places], pa.bool_())
+def _late(books: Books) -> pa.Table:
+    """The cells whose bucket is not final and holds too little."""
+    late = books.shares.filter(pc.equal(books.shares["cause"], "late"))
+    return late.group_by(list(CELL), use_threads=False).aggregate([("cause", "min")])
 
 
 def tails(books: Books, stopped: pa.Table, at_most: int) -> list[Observation]:
@@ -335,19 +339,21 @@ def basis(books: Books) -> list[Json]:
 
 def counters(books: Books) -> list[Json]:
     """Billed against logged, family by family."""
+    sums = [(name, "sum") for names in FAMILIES.values() for name in names]
+    by_side = books.lines.group_by("side", use_threads=False).aggregate(sums).to_pylist()
     rows: list[Json] = []
     for family, names in FAMILIES.items():
-        sides = {
-            side: sum(
-                pc.sum(books.lines.filter(pc.equal(books.lines["side"], side))[name]).as_py() or 0
-                for name in names
+        side = {row["side"]: sum(row[f"{name}_sum"] for name in names) for row in by_side}
+        billed, logged = side.get(BILL, 0), side.get(LOG, 0)
+        if billed or logged:
+            rows.append(
+                {
+                    "counter": family,
+                    "billed_tokens": billed,
+                    "logged_tokens": logged,
+                    "difference_tokens": billed - logged,
+                }
             )
-            for side in ("bill", "log")
-        }
-        if any(sides.values()):
-            gap = sides["bill"] - sides["log"]
-            rows.append({"counter": family, "billed_tokens": sides["bill"],
-                         "logged_tokens": sides["log"], "difference_tokens": gap})  # fmt: skip
     return rows
 
 
@@ -370,8 +376,8 @@ def not_examined(books: Books, bucket_us: int) -> Iterator[str]:
             yield f"Charged money of {provider} on {day_text(day)}: no charge line."
     for provider, currency in books.charged.foreign:
         yield f"Charges of {provider} in {currency}: no dated rate is applied."
-    keyless = books.lines.filter(pc.invert(books.lines["keyed"]))
-    for provider in sorted(set(keyless["provider"].to_pylist())):
+    keyless = books.lines.filter(pc.invert(books.lines["keyed"]))["provider"]
+    for provider in sorted(pc.unique(keyless).to_pylist()):
         yield f"Keys of {provider}: only one side names them, so cells are compared without."
 
 

@@ -15,9 +15,9 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from countersign.controls._tokens_calls import FAMILIES
 from countersign.controls._tokens_cells import BOUNDED, EXACT, SLOT, UNVERIFIABLE
 from countersign.controls._tokens_prices import PriceBook, Terms
-from countersign.controls._tokens_relations import FAMILIES
 from countersign.records import COUNTERS
 
 Slot = tuple[str, str, int]

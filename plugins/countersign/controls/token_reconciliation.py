@@ -29,6 +29,8 @@ from countersign.canonical import Json
 from countersign.controls import _tokens_relations as relations
 from countersign.controls import _tokens_report as report
 from countersign.controls._tokens_books import Books, close
+from countersign.controls._tokens_calls import Limits
+from countersign.controls._tokens_lines import day_text
 from countersign.controls._tokens_statement import micros
 from countersign.controls.interface import Conclusion, Control, Tables
 from countersign.errors import ConfigError
@@ -118,7 +120,10 @@ class TokenReconciliation(Control):
             reason=reason,
             grade=grade,
             observations=(*failing, *explained),
-            **counts,
+            examined=counts["examined"],
+            holding=counts["holding"],
+            not_holding=counts["not_holding"],
+            undecided=counts["undecided"],
             measures=self._measures(books, days, keys, len(stopped)),
             picture=self._picture(books, days),
             tables={
@@ -135,8 +140,8 @@ class TokenReconciliation(Control):
         )
 
     @property
-    def _limits(self) -> relations.Limits:
-        return relations.Limits(
+    def _limits(self) -> Limits:
+        return Limits(
             unit=_UNITS[self.bucket_minutes],
             bucket_us=self.bucket_minutes * 60 * US_PER_SECOND,
             skew_us=self.clock_skew_s * US_PER_SECOND,
@@ -198,7 +203,7 @@ class TokenReconciliation(Control):
         bad = {
             slot
             for slot in slots
-            if slot[0] in failed or f"{slot[0]} {report.day_text(slot[2])}" in failed
+            if slot[0] in failed or f"{slot[0]} {day_text(slot[2])}" in failed
         }
         open_days = len(books.left_out)
         undecided = {s for s in slots - bad if s[0] in books.slots.unpriced}

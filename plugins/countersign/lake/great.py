@@ -49,12 +49,23 @@ def validate(suite: Suite, batch: pa.Table) -> list[Judged]:
 
     An expectation that could not be evaluated counts every row as unexpected.
     """
-    definition = _definition(suite)
+    definition = _known(suite)
     wanted = sorted({column for rule in suite.rules for column in rule.columns})
     known = batch.select([name for name in wanted if name in batch.column_names])
     starts = range(0, max(batch.num_rows, 1), CHUNK_ROWS)
     results = [_run(definition, known.slice(start, CHUNK_ROWS), batch) for start in starts]
     return [_total(i, rule, batch.num_rows, results) for i, rule in enumerate(suite.rules)]
+
+
+_DEFINITIONS: Final[dict[str, Any]] = {}
+
+
+def _known(suite: Suite) -> Any:
+    """The suite's definition, made once a process: making it costs as much as a day's rows."""
+    key = repr(_numbered(suite))
+    if key not in _DEFINITIONS:
+        _DEFINITIONS[key] = _definition(suite)
+    return _DEFINITIONS[key]
 
 
 def _definition(suite: Suite) -> Any:

@@ -8,7 +8,7 @@ and a gap in needed evidence lowers "satisfied" to "inconclusive". Silence is ne
 import dataclasses
 import json
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -108,15 +108,22 @@ def judge(
     if notes:
         said = (*conclusion.not_examined, *notes)
         conclusion = dataclasses.replace(conclusion, not_examined=said)
-    needed = {kind_name(kind) for kind in control.needs}
-    gaps = sorted({f"{e.source}: {e.status}" for e in evidence if e.kind in needed and _gap(e)})
-    if conclusion.state is not State.SATISFIED or not gaps:
+    return _lowered(conclusion, {kind_name(kind) for kind in control.needs}, evidence)
+
+
+def _lowered(conclusion: Conclusion, needed: set[str], evidence: Sequence[Evidence]) -> Conclusion:
+    """A gap in needed evidence leaves nothing satisfied; what is inconclusive names every gap."""
+    gaps, lacking = _gaps(evidence), _gaps(e for e in evidence if e.kind in needed)
+    if conclusion.state is State.INCONCLUSIVE and gaps:
+        reason = f"{conclusion.reason} Evidence has gaps: {'; '.join(gaps)}."
+        return dataclasses.replace(conclusion, reason=reason)
+    if conclusion.state is not State.SATISFIED or not lacking:
         return conclusion
     return dataclasses.replace(
         conclusion,
         state=State.INCONCLUSIVE,
-        reason=f"Evidence has gaps ({'; '.join(gaps)}). What there is: {conclusion.reason}",
-        grade=Grade(conclusion.grade.value, gaps[0]),
+        reason=f"Evidence has gaps ({'; '.join(lacking)}). What there is: {conclusion.reason}",
+        grade=Grade(conclusion.grade.value, lacking[0]),
     )
 
 
@@ -143,13 +150,17 @@ def _assess(ws: Workspace, window: Window, name: str, control: Control) -> Kept:
     return findings(ws).keep(window, name, finding, files, conclusion.relations)
 
 
+def _gaps(evidence: Iterable[Evidence]) -> list[str]:
+    return sorted({f"{part.source}: {part.status}" for part in evidence if _gap(part)})
+
+
 def _gap(part: Evidence) -> bool:
     return part.status != "complete"
 
 
 def _nothing_to_judge(absent: list[str], evidence: Sequence[Evidence]) -> Conclusion:
-    said = {f"{e.source}: {e.status}" for e in evidence if e.kind in absent and _gap(e)}
-    because = f" ({'; '.join(sorted(said))})" if said else ""
+    said = _gaps(e for e in evidence if e.kind in absent)
+    because = f" ({'; '.join(said)})" if said else ""
     missing = " and ".join(absent)
     return Conclusion(
         state=State.INCONCLUSIVE,

@@ -4,13 +4,15 @@ from collections import Counter
 from dataclasses import dataclass, fields
 from typing import Any
 
+import pyarrow.compute as pc
+
 from countersign.attest.hours import Hour, hour_of, timestamp
 from countersign.attest.request_bundle import attest_request
 from countersign.attest.residency import Request
 from countersign.attest.window_bundle import Scope, attest_window
 from countersign.canonical import Json, digest
 from countersign.errors import ConfigError, EvidenceError
-from countersign.model import Window
+from countersign.model import Window, instant
 from countersign.pipeline import residency
 from countersign.pipeline.findings import Kept
 from countersign.pipeline.seal import Seal, sealed
@@ -60,11 +62,11 @@ def attest(
 
 
 def _request(ws: Workspace, request_id: str, window: Window | None) -> Attested:
-    span, kept = _holding(ws, request_id, window)
-    found = residency.requests(ws, kept)
+    span, kept, at_us = _holding(ws, request_id, window)
+    name = hour_of(timestamp(at_us))
+    found = residency.requests(ws, kept, name)
     facts = found[request_id]
-    name = hour_of(timestamp(facts.at_us))
-    hour, leaf = _hour(ws, sealed(ws, span), name, found, span)
+    hour, leaf = _hour(ws, sealed(ws, span), name, found)
     bundle = attest_request(
         hour,
         facts.request,
@@ -99,12 +101,16 @@ def _window(ws: Workspace, window: Window, tenant: str | None) -> Attested:
     return Attested(bundle, f"{tenant or 'all tenants'}, {window}", said or "no requests")
 
 
-def _holding(ws: Workspace, request_id: str, window: Window | None) -> tuple[Window, Kept]:
+def _holding(ws: Workspace, request_id: str, window: Window | None) -> tuple[Window, Kept, int]:
+    """The window that holds a request, its residency finding, and when the request came."""
     windows = [window] if window else sealed_windows(ws)
     for span in windows:
         kept = residency.finding(ws, span)
-        if kept is not None and request_id in kept.relation("requests")["request_id"].to_pylist():
-            return span, kept
+        if kept is None:
+            continue
+        judged = kept.relation("requests").filter(pc.field("request_id") == request_id)
+        if judged.num_rows:
+            return span, kept, instant(judged["at"][0].as_py())
     searched = ", ".join(map(str, windows)) or "nothing is sealed yet"
     raise EvidenceError(
         f"request {request_id}", expected=f"one of a sealed window ({searched})", observed="none"
@@ -118,16 +124,14 @@ def sealed_windows(ws: Workspace) -> list[Window]:
     return [Window.parse(stem.replace("_", "/")) for stem in stems]
 
 
-def _hour(
-    ws: Workspace, seal: Seal, name: str, found: dict[str, Request], window: Window
-) -> tuple[Hour, int]:
+def _hour(ws: Workspace, seal: Seal, name: str, found: dict[str, Request]) -> tuple[Hour, int]:
     leaf = dict(seal.hours).get(name)
     if leaf is None:
         raise EvidenceError(
             f"hour {name}", expected="sealed in the log", observed="not sealed",
-            remedy=f"countersign seal --window {window}",
+            remedy=f"countersign seal --window {seal.window}",
         )  # fmt: skip
-    records = dict(residency.by_hour(found, window))[name]
+    records = [request.record() for request in found.values()]
     logged = residency.logged_version(ws.log.entry(leaf))
     return Hour.of(name, records, version=logged[0], supersedes=logged[1]), leaf
 

@@ -7,8 +7,11 @@ lake and opens exactly one request on demand.
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
+
+import pyarrow.compute as pc
 
 from countersign.attest import hours
 from countersign.attest.residency import Derived, Hop, Policy, Request, Resource
@@ -42,10 +45,16 @@ def commitment(salt: bytes, request_id: str) -> str:
     return hashlib.sha256(salt + request_id.encode()).hexdigest()
 
 
-def requests(ws: Workspace, kept: Kept) -> dict[str, Request]:
-    """The residency facts of every request of the window, by request id."""
-    verdicts = {row["request_id"]: row for row in kept.relation("requests").to_pylist()}
-    hops = kept.relation("hops").sort_by([("request_id", "ascending"), ("seq", "ascending")])
+def requests(ws: Workspace, kept: Kept, hour: str | None = None) -> dict[str, Request]:
+    """The residency facts of every request of the window, or of one hour, by request id."""
+    judged, hops = kept.relation("requests"), kept.relation("hops")
+    if hour is not None:
+        start = datetime.fromisoformat(hour)
+        end = start + timedelta(hours=1)
+        judged = judged.filter((pc.field("at") >= start) & (pc.field("at") < end))
+        hops = hops.filter(pc.field("request_id").isin(judged["request_id"].to_pylist()))
+    verdicts = {row["request_id"]: row for row in judged.to_pylist()}
+    hops = hops.sort_by([("request_id", "ascending"), ("seq", "ascending")])
     parameters = kept.finding["parameters"]
     salts = _salts(ws.lake.salts, verdicts)
     return {
