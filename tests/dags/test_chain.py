@@ -13,7 +13,7 @@ import pytest
 from countersign.canonical import digest
 from countersign.errors import EvidenceError
 from countersign.model import Window
-from countersign.pipeline import sign
+from countersign.pipeline import publish, sign
 from countersign.pipeline.render import packets
 
 pytestmark = pytest.mark.platform
@@ -117,6 +117,10 @@ def test_a_repeated_publication_sends_no_second_mail(
     with installation.used(), dags.answering("Approve"):
         run = dags.attempt("countersign_publish", LAST)
     assert run.state == "success"
+    assert (
+        "Signed before (approved automatically (demo), 20"
+        in publish.question(installation.open(), LAST).facts
+    )
     assert len(inbox.messages) == 1
     assert digest((installation.open().out / f"{NAME}.pdf").read_bytes()) == before
 

@@ -1,24 +1,14 @@
-"""The program's frame: options that every command takes, errors as sentences, exit codes.
+"""The program's frame: the options that every command takes, and how a command opens its work.
 
-Exit 0: the work was done, whatever the findings say. 1: not satisfied or invalid (`verify`,
-`assess --table`, `log check`). 2: wrong use or configuration. 3: a source or I/O failed.
-Answers go to stdout, progress to stderr. Commands import what they need when they run, so that
-`verify` stays light.
+Commands import what they need when they run.
 """
 
-import json
-import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
-from countersign.errors import (
-    ConfigError,
-    CountersignError,
-    EvidenceError,
-    SourceError,
-    VerificationError,
-)
+from countersign.cli.edge import say
 
 app = typer.Typer(
     name="countersign",
@@ -43,19 +33,6 @@ Only = Annotated[
     typer.Option("--only", metavar="ID", help="A source or control; may be repeated."),
 ]
 
-EXIT_CODES = {ConfigError: 2, SourceError: 3, EvidenceError: 3, VerificationError: 1}
-
-
-def say(line: str) -> None:
-    """Progress, for the person who waits: stderr."""
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
-
-
-def answer(text: str, document: Any, *, as_json: bool) -> None:
-    """The result, for a person or a program: stdout."""
-    sys.stdout.write((json.dumps(document, indent=2) if as_json else text) + "\n")
-
 
 def workspace(file: str | None) -> Any:
     """The installation that a command works on, with progress to stderr."""
@@ -64,8 +41,8 @@ def workspace(file: str | None) -> Any:
     return open_workspace(file, progress=say)
 
 
-def main() -> None:
-    """Run the program; a failure that a person can act on is a sentence, not a traceback."""
+def load() -> Callable[[], object]:
+    """The program with all its commands."""
     from countersign.cli import (  # noqa: F401 - each module adds its commands
         checking,
         installing,
@@ -74,8 +51,4 @@ def main() -> None:
         working,
     )
 
-    try:
-        app()
-    except CountersignError as error:
-        say(f"countersign: {error}")
-        raise SystemExit(EXIT_CODES.get(type(error), 3)) from None
+    return app

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from countersign.cli.app import AsJson, ConfigFile, answer, app, workspace
+from countersign.cli.app import AsJson, ConfigFile, app, workspace
+from countersign.cli.edge import answer
 from countersign.errors import ConfigError
 
 

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 import typer
 
-from countersign.cli.app import AsJson, ConfigFile, WindowText, answer, app, say, workspace
+from countersign.cli.app import AsJson, ConfigFile, WindowText, app, workspace
+from countersign.cli.edge import answer, say
 from countersign.errors import ConfigError
 from countersign.model import Window
 

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from countersign.cli.app import AsJson, ConfigFile, Only, WindowText, answer, app, say, workspace
+from countersign.cli.app import AsJson, ConfigFile, Only, WindowText, app, workspace
+from countersign.cli.edge import answer, say
 from countersign.errors import ConfigError, SourceError
 from countersign.model import Window
 

@@ -71,7 +71,7 @@ def question(ws: Workspace, window: Window) -> Question:
             "",
             f"SHA-256 of the unsigned packet: `{rendered.digest}`",
             "",
-            "Approve: it is signed, logged and mailed in your name. No answer is Reject.",
+            f"{_consequence(packets(ws).existing(window))} No answer is Reject.",
         ]
     )
     return Question(rendered.packet_id, rendered.digest, facts)
@@ -187,6 +187,14 @@ def _signed(ws: Workspace, window: Window) -> KeptPacket:
             remedy=f"countersign sign --window {window} --approved-by NAME",
         )
     return packet
+
+
+def _consequence(packet: KeptPacket) -> str:
+    note = packet.note("signed")
+    if note is None:
+        return "Approve: it is signed, logged and mailed in your name."
+    again = "Approve: its files are published again; a mail that was sent is not repeated."
+    return f"Signed before ({note['approved']}). {again}"
 
 
 def _cell(text: str) -> str:
