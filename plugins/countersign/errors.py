@@ -57,6 +57,17 @@ class SourceError(CountersignError):
         thing = f"source {source}" + (f", page {page}" if page else "") + f": {fault}"
         super().__init__(thing, expected=expected, observed=observed, remedy=remedy)
 
+    def under(self, source: str) -> "SourceError":
+        """The same failure under the id that a configuration gives the source."""
+        return SourceError(
+            source,
+            self.fault,
+            page=self.page,
+            expected=self.expected,
+            observed=self.observed,
+            remedy=self.remedy,
+        )
+
 
 class EvidenceError(CountersignError):
     """Kept evidence cannot support what is asked of it."""

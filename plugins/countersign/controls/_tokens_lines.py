@@ -107,8 +107,8 @@ class Calibration:
         content = pc.if_else(blind, "unmetered", lines["content"])
         shown = pc.if_else(blind, 0, shown)
         changed = {"shown": shown, "content": content}
-        for name, column in changed.items():
-            lines = lines.set_column(lines.column_names.index(name), name, column)
+        for changing, column in changed.items():
+            lines = lines.set_column(lines.column_names.index(changing), changing, column)
         return lines.append_column("is_by_characters", by_characters)
 
 

@@ -122,7 +122,7 @@ class Admitter:
             for kind, verdict in verdicts.items()
             if key in verdict.counts
         }
-        return AdmittedDay(manifest.version, COMPLETE, "", kinds)
+        return AdmittedDay(manifest.version, COMPLETE, "", kinds, manifest.final)
 
     def _kind(self, name: str, verdict: Verdict, batch: Batch, key: Key) -> KindCounts:
         suite = self.suite(name)
@@ -152,10 +152,9 @@ class Admitter:
     def _stored(self, kind: type[Record], admitted: pa.Table) -> pa.Table:
         """The columns of the kind's table: the record's, and those that admission adds."""
         target = stored_schema(kind)
-        if "fetched_at" in target.names:
-            fetched = pc.coalesce(admitted["fetched_at"], admitted["page_fetched_at"])
-            position = admitted.column_names.index("fetched_at")
-            admitted = admitted.set_column(position, "fetched_at", fetched)
+        for name in {"fetched_at", "final"} & set(target.names):
+            said = pc.coalesce(admitted[name], admitted[f"page_{name}"])
+            admitted = admitted.set_column(admitted.column_names.index(name), name, said)
         stamp = pa.scalar(self.now_us, target.field("admitted_at").type)
         admitted = admitted.append_column("admitted_at", pa.repeat(stamp, admitted.num_rows))
         return admitted.select(target.names).cast(target)

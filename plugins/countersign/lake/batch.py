@@ -40,6 +40,7 @@ ROUTED: Final = (
     pa.field("version", pa.int32()),
     pa.field("page_fetched_at", pa.timestamp("us", tz="UTC")),
     pa.field("seq", pa.int64()),
+    pa.field("page_final", pa.bool_()),
 )
 """Columns beside the record's own: where a row came from, and its place in its day."""
 
@@ -212,6 +213,7 @@ def _route(kind: type[Record], table: pa.Table, page: _Page) -> tuple[pa.Table, 
         pa.array([m.version for m in manifests], pa.int32()).take(place_of),
         pa.array([m.fetched_at for m in manifests], ROUTED[4].type).take(place_of),
         pc.add(pa.array(starts, pa.int64()).take(place_of), pa.array(kept)),
+        pa.array([m.final for m in manifests]).take(place_of),
     ]
     routed = table.take(pa.array(kept)) if len(kept) < table.num_rows else table
     for column, values in zip(ROUTED, columns, strict=True):

@@ -7,7 +7,7 @@ from countersign.lake.batch import Key, Kinds
 from countersign.lake.raw import COMPLETE, DATED, PageManifest
 from countersign.lake.state import Admitted
 from countersign.model import Window
-from countersign.records import CallText, GatewayCall, kind_name
+from countersign.records import CallText, GatewayCall, kind_name, schema
 
 BATCH_BYTES: Final = 64 * 2**20
 """Raw bytes admitted together: bounds memory, and makes a catch-up of weeks few transactions."""
@@ -63,4 +63,8 @@ def _is_admitted(manifest: PageManifest, state: Admitted, kinds: Kinds) -> bool:
     if held is None or held.version != manifest.version:
         return False
     taken = {kind_name(kind) for kind in kinds(manifest.source)}
+    if held.final != manifest.final and any(
+        "final" in schema(k).names for k in kinds(manifest.source)
+    ):
+        return False  # the same pages, but now the source may not revise them any more
     return held.status != COMPLETE or set(held.kinds) == taken

@@ -38,6 +38,7 @@ class AdmittedDay:
     status: str
     note: str
     kinds: Mapping[str, KindCounts]
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ def save(store: Store, state: Admitted) -> None:
 
 def _decode(entry: Mapping[str, Any]) -> AdmittedDay:
     kinds = {name: _kind(found) for name, found in entry["kinds"].items()}
-    return AdmittedDay(entry["version"], entry["status"], entry["note"], kinds)
+    final = entry.get("final", False)
+    return AdmittedDay(entry["version"], entry["status"], entry["note"], kinds, final)
 
 
 def _kind(found: Mapping[str, Any]) -> KindCounts:

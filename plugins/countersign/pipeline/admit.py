@@ -1,7 +1,8 @@
 """Admit: parse what changed since last time; rows become evidence or go to quarantine."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
+from countersign.errors import SourceError
 from countersign.lake.admission import Admission
 from countersign.lake.text import TextRules
 from countersign.pipeline import resources
@@ -12,8 +13,11 @@ from countersign.records import Record
 def admit(ws: Workspace) -> Admission:
     """Admit every source-day whose kept pages differ from those admitted before."""
 
-    def parse(source: str, page: bytes) -> Iterable[Record]:
-        return ws.sources[source].parse(page)
+    def parse(source: str, page: bytes) -> Iterator[Record]:
+        try:
+            yield from ws.sources[source].parse(page)
+        except SourceError as error:
+            raise error.under(source) from None  # a connector knows its kind, not its id here
 
     def kinds(source: str) -> Sequence[type[Record]]:
         return ws.kinds.get(source, ())

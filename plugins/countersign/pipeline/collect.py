@@ -134,7 +134,7 @@ def _keep_day(
             for body in read(window):
                 kept.append(ws.lake.raw.keep(name, day, body))
         except SourceError as error:
-            failure = error
+            failure = error.under(name)  # a connector knows its kind, not its id here
         if failure is None or failure.fault in _NOT_WORTH_REPEATING:
             break
     return kept, failure
