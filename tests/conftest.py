@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -68,6 +69,14 @@ class Site:
         """A `countersign` command in a process of its own, on this installation."""
         return [*COMMAND, *words, "--config", str(self.config)]
 
+    def read_files(self) -> None:
+        """Read every source's exported files from now on, and ask no server."""
+        text = self.config.read_text("utf-8")
+        source = re.compile(r'(\[sources\.([a-z-]+)\]\nconnector = "[^"]+"\nurl = )"http[^"]+"')
+        text, changed = source.subn(r'\1"file:export/\2"', text)
+        assert changed == 6
+        self.config.write_text(text, "utf-8")
+
     def edit(self, old: str, new: str) -> None:
         """Replace a piece of the configuration that is there."""
         text = self.config.read_text("utf-8")
@@ -116,6 +125,12 @@ def new_site(
 def tiny(new_site: Callable[[str, int, int, int], Site]) -> Site:
     """Three weeks of sixty requests a day, everything planted; nothing collected yet."""
     return new_site("demo", 3, 3, 60)
+
+
+@pytest.fixture(scope="session")
+def calm(new_site: Callable[[str, int, int, int], Site]) -> Site:
+    """A week of sixty requests a day with nothing planted; nothing collected yet."""
+    return new_site("quiet", 5, 1, 60)
 
 
 @pytest.fixture(scope="session")

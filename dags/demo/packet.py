@@ -67,9 +67,11 @@ def _run_dags(last: Window, weeks: int) -> None:
     for day in last.days():
         say(f"countersign_collect: {day}")
         dags.run("countersign_collect", Window.day(day))
-    for dag in ("countersign_assess", "countersign_packet"):
-        say(f"{dag}: {last}")
-        dags.run(dag, last)
+    for week in (last.history(1), last) if weeks > 1 else (last,):
+        say(f"countersign_assess: {week}")
+        dags.run("countersign_assess", week)
+    say(f"countersign_packet: {last}")
+    dags.run("countersign_packet", last)
     say(f"countersign_publish: {last}, the approval is answered through the REST API as user demo")
     with dags.answering("Approve"):
         dags.run("countersign_publish", last)

@@ -26,17 +26,11 @@ OFF = {
 """By source: what happens to it, how that is called, and who cannot conclude without it."""
 
 
-@pytest.fixture(scope="module")
-def calm(new_site: Callable[..., Any]) -> Any:
-    """A week with nothing planted: whatever is not satisfied comes from the missing source."""
-    return new_site("quiet", 5, 1, 60)
-
-
 @pytest.fixture(params=sorted(OFF), scope="module")
 def off(
     request: pytest.FixtureRequest, calm: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, Any]]:
-    """An installation whose week was collected and assessed while one source was off."""
+    """A week with nothing planted, collected and assessed while one source was off."""
     source: str = request.param
     site = calm.copy(tmp_path_factory.mktemp("off") / "site")
     ws = site.open()

@@ -104,8 +104,8 @@ def _state(judged: Sequence[Judged], failing: int) -> State:
 def _reason(state: State, study: report.Study, seen: Sequence[Observation]) -> str:
     judged = study.judged
     if state is State.NOT_SATISFIED:
-        failing = [f"{one.subject} ({one.observed})" for one in seen if one.holds is False]
-        return f"Inputs moved: {_first(failing)}."
+        failing = [f"{_spoken(one)}: {one.observed}" for one in seen if one.holds is False]
+        return f"Inputs moved. {_first(failing)}."
     if not judged:
         return "No feature can be compared: nothing is known about the inputs."
     open_ = [f"{o.feature} ({o.reason})" for o in judged if o.outcome is not Outcome.HOLDS]
@@ -118,6 +118,13 @@ def _reason(state: State, study: report.Study, seen: Sequence[Observation]) -> s
         f"None of {len(judged) - len(open_)} features moved by what matters: the largest "
         f"effect is {largest:.4f} bits, the minimum that counts is {minimum:.4f} bits.{rest}"
     )
+
+
+def _spoken(one: Observation) -> str:
+    """`new intent passkey-migration`, or the feature in words."""
+    if one.fact == "new-level":
+        return "New " + one.subject.replace("=", " ").replace("_", " ")
+    return one.subject.replace("_", " ").capitalize()
 
 
 def _first(parts: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ from countersign.controls._residency_promise import Minimum, Promise, promised_a
 from countersign.controls._residency_term import DERIVED, DETAILS
 from countersign.controls._residency_verdict import REQUESTS
 from countersign.controls.interface import Conclusion
-from countersign.model import PPM, Grade, Observation, State, Window
+from countersign.model import PPM, Grade, Observation, State, Window, moment
 
 _VERDICTS: Final = ("compliant", "violating", "unproven", "unrestricted")
 _PROVES: Final = 2
@@ -102,9 +102,21 @@ class Reading:
         if not self.pinned:
             return "No request of a tenant with a promise lies in the window."
         left, short = self.counts["violating"], self.counts["unproven"]
+        said = f"{left} of {self.pinned} requests left their promised residency; the limit is 0."
+        if self.intervals:
+            said += f" Longest: {self._told(max(self.intervals, key=lambda one: one.requests))}."
+        if short:
+            weakest = f"{self.grade.set_by}, {self.grade.value}"
+            said += f" {short} are unproven; the weakest link is {weakest}."
+        return said
+
+    def _told(self, one: Interval) -> str:
+        """An interval as a clause: when, how long, and which share it was."""
+        start = moment(one.start).strftime("%Y-%m-%d %H:%M")
         return (
-            f"{left} of {self.pinned} requests with a promise left it (limit 0); {short} are"
-            f" unproven: weakest hop {self.grade.set_by}, {self.grade.value}."
+            f"{one.tenant} on {start} UTC for {one.duration_s // 60} min, {one.requests} requests, "
+            f"{one.interval_share_ppm / 10_000:.1f} % of its requests then and "
+            f"{one.week_share_ppm / 10_000:.1f} % of its week"
         )
 
     @cached_property

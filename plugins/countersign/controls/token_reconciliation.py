@@ -168,7 +168,7 @@ class TokenReconciliation(Control):
         if failing:
             first, more = failing[0], len(failing) - 1
             beside = f", and {more} more" if more else ""
-            what = f"{first.fact} {first.subject}: {first.observed}{beside}"
+            what = f"{_named(first)}: {first.observed}{beside}"
             return (
                 State.NOT_SATISFIED,
                 f"{what}. {_sentence(at_most)}",
@@ -273,3 +273,10 @@ def _key(row: Mapping[str, Any], *, is_priced: bool) -> dict[str, Json]:
 
 def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
+
+
+def _named(one: Observation) -> str:
+    """What failed, in words; a key by the first digits of its commitment."""
+    if one.fact == "unlogged-key":
+        return f"Key {one.subject[:8]}"
+    return one.subject

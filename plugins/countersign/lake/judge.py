@@ -78,9 +78,11 @@ def judge(
     """
     rows = _placed(con, kind, rows)
     rows, repeated = _without_repeats(con, kind, rows)
-    con.register("batch", rows)
+    con.register("batch", _numbered(rows))
     columns = set(rows.column_names)
-    marks = arrow(con, f"SELECT {rules.reasons_sql(suite, columns)} AS reasons FROM batch")
+    # Marks go back by position, and a scan of many chunks does not keep their order by itself.
+    reasons = rules.reasons_sql(suite, columns)
+    marks = arrow(con, f"SELECT {reasons} AS reasons FROM batch ORDER BY row")
     clean = pc.equal(pc.list_value_length(marks["reasons"]), 0)
     counts = _counts(con, suite, columns, repeated, keys)
     con.unregister("batch")
@@ -100,7 +102,7 @@ def _placed(con: duckdb.DuckDBPyConnection, kind: type[Record], rows: pa.Table) 
     named = [kind.time_column] if kind.time_column else []
     keys = dict.fromkeys(("source", "window_day", *kind.identity))
     slim = rows.select([*dict.fromkeys((*keys, *named, "seq", "page_fetched_at"))])
-    con.register("slim", slim.append_column("row", pa.array(range(slim.num_rows), pa.int64())))
+    con.register("slim", _numbered(slim))
     time = quoted(kind.time_column) if kind.time_column else "NULL::TIMESTAMPTZ"
     marks = arrow(
         con,
@@ -120,7 +122,7 @@ def _without_repeats(
     """Drop rows that say word for word what the first about the same thing said."""
     if not rows.num_rows or pc.max(rows["occurrence"]).as_py() < 2:
         return rows, {}
-    con.register("batch", rows.append_column("row", pa.array(range(rows.num_rows), pa.int64())))
+    con.register("batch", _numbered(rows))
     same = _same_sql(("source", "window_day", *kind.identity))
     equal = _same_sql([name for name in schema(kind).names if name not in _NOT_COMPARED])
     found = arrow(
@@ -136,6 +138,10 @@ def _without_repeats(
         counted[key] = counted.get(key, 0) + 1
     numbers = pa.array(range(rows.num_rows), pa.int64())
     return rows.filter(pc.invert(pc.is_in(numbers, found["row"].combine_chunks()))), counted
+
+
+def _numbered(rows: pa.Table) -> pa.Table:
+    return rows.append_column("row", pa.array(range(rows.num_rows), pa.int64()))
 
 
 def _same_sql(columns: Sequence[str]) -> str:
