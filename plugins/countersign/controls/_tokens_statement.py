@@ -71,6 +71,7 @@ class Slots:
     book: PriceBook
     billed: dict[Slot, list[tuple[Terms, dict[str, int]]]] = field(default_factory=dict)
     unpriced: set[str] = field(default_factory=set)
+    unpriced_models: set[str] = field(default_factory=set)
     _units: dict[tuple[Slot, str], int | None] = field(default_factory=dict)
 
     @classmethod
@@ -94,7 +95,7 @@ class Slots:
             self._units[slot, kind] = self._unit(slot, kind)
         unit = self._units[slot, kind]
         if unit is None:
-            self.unpriced.add(slot[0])
+            self._note_unpriced(slot)
         return tokens * (unit or 0)
 
     def tokens(self, slot: Slot) -> dict[str, int]:
@@ -111,8 +112,13 @@ class Slots:
                     unit = self.book.unit(slot[0], slot[1], name, slot[2], terms)
                     total += tokens * (unit or 0)
                     if unit is None:
-                        self.unpriced.add(slot[0])
+                        self._note_unpriced(slot)
         return total
+
+    def _note_unpriced(self, slot: Slot) -> None:
+        provider, model, _ = slot
+        self.unpriced.add(provider)
+        self.unpriced_models.add(model or provider)
 
     def _unit(self, slot: Slot, kind: str) -> int | None:
         provider, model, at = slot

@@ -54,6 +54,10 @@ class InputDrift(Control):
     needs: ClassVar[tuple[type[Record], ...]] = (GatewayCall,)
     uses: ClassVar[tuple[type[Record], ...]] = (GoldenCase,)
     history_weeks: ClassVar[int] = 12
+    maps_to: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("EU AI Act", "Art. 72"),
+        ("ISO/IEC 42001", "A.6.2.6"),
+    )
 
     features: tuple[str, ...] = DEFAULT_FEATURES
     reference: str = ""

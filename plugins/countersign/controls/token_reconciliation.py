@@ -186,7 +186,8 @@ class TokenReconciliation(Control):
         if books.left_out or books.coverage.wide:
             gaps.append("provider_usage is missing or too coarse for a provider-day with calls")
         if books.slots.unpriced:
-            gaps.append("price_term lacks a price that billed tokens need")
+            models = ", ".join(sorted(books.slots.unpriced_models))
+            gaps.append(f"price_term lacks a price that billed tokens need: {models}")
         if not books.is_metered:
             gaps.append("delivery is absent, so nothing says what was rendered")
         blind = [d.name for d in days if (d.unmetered_ppm or 0) > self.tolerance_ppm]
