@@ -4,8 +4,10 @@ A finding quotes what sources said. Control characters, direction marks and lone
 printed as `[U+0007]`; a long string is cut, and its digest names the whole.
 """
 
+import json
 import re
 import unicodedata
+from collections.abc import Mapping
 from typing import Final
 
 from countersign.canonical import digest
@@ -22,12 +24,19 @@ def plain(value: object, limit: int = LIMIT) -> str:
 
     What is cut beyond any ordinary length is named by its size and digest.
     """
-    raw = value if isinstance(value, str) else str(value)
+    raw = value if isinstance(value, str) else _written(value)
     kept = raw if len(raw) <= limit else raw[:limit]
     line = "".join(map(_visible, " ".join(kept.split(" "))))
     if kept is raw:
         return line
     return f"{line.rstrip()}…" if len(raw) <= LIMIT else f"{line}… [cut, {_size(raw)}]"
+
+
+def _written(value: object) -> str:
+    """Lists and maps as JSON, which is what a person set; everything else as it prints."""
+    if isinstance(value, Mapping | list | tuple):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
 
 
 def codepoint(character: str) -> str:

@@ -113,7 +113,7 @@ def _verification(packet_id: str) -> Verification:
         file=f"{packet_id}.pdf",
         proof=f"{packet_id}.tlog-proof",
         command=f"python3 countersign-verify.py {packet_id}.pdf --key log.vkey",
-        expected="valid: the file is in the log that the key signed",
+        expected="VALID",
         not_checked=NOT_CHECKED,
         verifier_digest=digest(verifier()),
     )
