@@ -37,7 +37,7 @@ packet: setup
 #: make test     every test; those that lack something on this machine say what
 test: setup
 	@sh dags/demo/system.sh tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 #: make lint     ruff, mypy strict, import-linter
 lint: setup

@@ -170,18 +170,26 @@ class Dags:
 
 
 def _answer(client: Any, option: str, ended: threading.Event) -> None:
+    """Answer the first open question; an API that is busy is asked again."""
     while not ended.wait(0.3):
-        listing = client.get("/api/v2/dags/~/dagRuns/~/hitlDetails")
-        open_questions = [
-            detail["task_instance"]
-            for detail in listing.json().get("hitl_details", [])
-            if not detail.get("response_received")
-        ]
-        for task in open_questions:
-            client.patch(
-                f"/api/v2/dags/{task['dag_id']}/dagRuns/{task['dag_run_id']}/taskInstances/"
-                f"{task['task_id']}/{task['map_index']}/hitlDetails",
-                json={"chosen_options": [option], "params_input": {}},
-            )
-            if open_questions:
+        try:
+            if _answered(client, option):
                 return
+        except Exception as error:  # noqa: BLE001 - the run waits for this thread: it must go on
+            print(f"demo: the approval API did not answer, asking again ({error})", flush=True)
+
+
+def _answered(client: Any, option: str) -> bool:
+    listing = client.get("/api/v2/dags/~/dagRuns/~/hitlDetails")
+    for detail in listing.json().get("hitl_details", []):
+        if detail.get("response_received"):
+            continue
+        task = detail["task_instance"]
+        reply = client.patch(
+            f"/api/v2/dags/{task['dag_id']}/dagRuns/{task['dag_run_id']}/taskInstances/"
+            f"{task['task_id']}/{task['map_index']}/hitlDetails",
+            json={"chosen_options": [option], "params_input": {}},
+        )
+        if reply.status_code == 200:
+            return True
+    return False

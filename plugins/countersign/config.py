@@ -30,6 +30,7 @@ class Source(BaseModel):
     connector: str
     url: str
     credential: str | None = None
+
     @property
     def settings(self) -> Mapping[str, Any]:
         """The connector's own settings."""

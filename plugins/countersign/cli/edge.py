@@ -5,6 +5,7 @@ Exit 0: the work was done, whatever the findings say. 1: not satisfied or invali
 Answers go to stdout, progress to stderr.
 """
 
+import errno
 import json
 import sys
 from collections.abc import Callable
@@ -14,11 +15,13 @@ from countersign.errors import (
     ConfigError,
     CountersignError,
     EvidenceError,
+    Fault,
     SourceError,
     VerificationError,
 )
 
 EXIT_CODES = {ConfigError: 2, SourceError: 3, EvidenceError: 3, VerificationError: 1}
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
 
 def say(line: str) -> None:
@@ -39,3 +42,11 @@ def guard(run: Callable[[], object]) -> None:
     except CountersignError as error:
         say(f"countersign: {error}")
         raise SystemExit(EXIT_CODES.get(type(error), 3)) from None
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        say(
+            f"countersign: {error.filename or 'writing'}: {Fault.STORAGE}: {error.strerror}. "
+            "Free space or fix permissions, then run it again: the old state is unharmed."
+        )
+        raise SystemExit(3) from None

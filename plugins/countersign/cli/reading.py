@@ -73,12 +73,15 @@ def controls(config: ConfigFile = None, as_json: AsJson = False) -> None:
 @app.command()
 def sources(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """The configured sources, and the last day each gave complete pages for."""
+    from countersign.pipeline.collect import last_complete
+
     ws = workspace(config)
+    days = last_complete(ws)
     document = {
         name: {
             "connector": source.connector,
             "url": source.url,
-            "last_complete_day": ws.lake.raw.last_complete(name),
+            "last_complete_day": days.get(name),
         }
         for name, source in ws.config.sources.items()
     }

@@ -90,6 +90,16 @@ def close(ws: Workspace, window: Window) -> Closed:
     return Closed(window, tuple(gaps))
 
 
+def last_complete(ws: Workspace) -> dict[str, str]:
+    """The last day that each source gave complete pages for; `dated` for knowledge."""
+    manifests = ws.lake.raw.manifests()
+    return {
+        source: day
+        for (source, day), manifest in sorted(manifests.items())
+        if manifest.status == COMPLETE
+    }
+
+
 def pages_entry(manifest: PageManifest) -> bytes:
     """The log entry of a day's pages."""
     content = canonical(manifest.document())
@@ -111,9 +121,11 @@ def _collect_source(ws: Workspace, window: Window, name: str, *, reread: bool) -
         if failure is not None:
             failed.append((day, failure))
         manifests.append(_manifest(ws, name, day, kept, failure))
-    changed = [stored for stored, is_new in map(ws.lake.raw.record, manifests) if is_new]
-    ws.log.append_once([pages_entry(manifest) for manifest in changed])
-    return Collected(name, len(days), pages, len(changed), tuple(failed))
+    recorded = [ws.lake.raw.record(manifest) for manifest in manifests]
+    # All of them, not only what is new: a kill may have come between a record and its log entry.
+    ws.log.append_once([pages_entry(manifest) for manifest, _ in recorded])
+    changed = sum(is_new for _, is_new in recorded)
+    return Collected(name, len(days), pages, changed, tuple(failed))
 
 
 def _keep_day(
