@@ -1,5 +1,6 @@
 """What every test may ask for: real data where it lies, and small installations built once."""
 
+# ruff: noqa: PLC0415 - tests of the base install must load this file without the platform's parts
 import contextlib
 import io
 import os
@@ -21,6 +22,7 @@ from countersign.model import Window
 
 ROOT = Path(__file__).resolve().parent.parent
 END = date(2026, 11, 16)
+WEEK = Window(END - timedelta(days=7), END)
 COMMAND = (sys.executable, "-c", "from countersign.cli import main; main()")
 
 
@@ -40,7 +42,7 @@ class Site:
     folder: Path
     port: int
     weeks: int
-    week: Window = Window(END - timedelta(days=7), END)
+    week: Window = WEEK
 
     @property
     def everything(self) -> Window:

@@ -211,9 +211,7 @@ def test_a_model_without_a_price_leaves_the_money_undecided_and_is_named(
     assert found["measures"]["billed_tokens"] > 0
 
 
-def test_an_empty_window_gives_a_packet_that_concludes_nothing(
-    calm: Any, tmp_path: Path
-) -> None:
+def test_an_empty_window_gives_a_packet_that_concludes_nothing(calm: Any, tmp_path: Path) -> None:
     site = calm.copy(tmp_path / "site")
     site.read_files()
     before = Window.parse("2026-11-02/2026-11-09")

@@ -1,8 +1,5 @@
 """A full disk and a kill -9: the old state or the new one, and the same end after a rerun."""
 
-import json
-import os
-import random
 import resource
 import subprocess
 import sys
@@ -12,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from countersign.pipeline import admit, assess, render, seal
+from countersign.pipeline import admit, assess, seal
 from countersign.pipeline.assess import findings
 from countersign.pipeline.collect import collect
 
@@ -96,7 +93,9 @@ def state(site: Any) -> dict[str, Any]:
         for name, version in admitted.tables.items()
     }
     return {
-        "pages": {key: (m.version, m.status, m.pages) for key, m in ws.lake.raw.manifests().items()},
+        "pages": {
+            key: (m.version, m.status, m.pages) for key, m in ws.lake.raw.manifests().items()
+        },
         "days": admitted.days,
         "rows": tables,
         "findings": {name: k.content for name, k in kept.items() if k},
@@ -126,7 +125,7 @@ def test_a_full_disk_while_collecting_names_source_page_and_cause(
     undisturbed: Any, fresh: Any, countersign_process: Callable[..., Any]
 ) -> None:
     words = ("collect", "--window", str(fresh.week), "--config", str(fresh.config))
-    ended = countersign_process(*words, preexec_fn=limited(3_000))
+    ended = countersign_process(*words, preexec_fn=limited(90_000))
     assert ended.returncode == 3
     assert "source litellm, page 2026-11-09/" in ended.stderr
     assert "storage failed" in ended.stderr
@@ -179,22 +178,3 @@ def snapshot(site: Any) -> tuple[Any, ...]:
         sorted(ws.lake.store.names("seals")),
         sorted(p.name for p in packets.rglob("*.pdf")) if packets.exists() else [],
     )
-
-
-def test_a_killed_render_leaves_no_half_packet(undisturbed: Any, tmp_path: Path) -> None:
-    """Killed at a random moment, the file is absent or whole."""
-    site = undisturbed.copy(tmp_path / "site")
-    expected = render.render(undisturbed.open(), undisturbed.week).digest
-    rng = random.Random("render")
-    for _ in range(2):
-        process = subprocess.Popen(
-            site.command("render", "--window", str(site.week)),
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        try:
-            process.wait(rng.uniform(1.0, 6.0))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    assert render.render(site.open(), site.week).digest == expected
-    assert json.loads(json.dumps(os.listdir(site.folder / "lake" / "packets")))

@@ -17,6 +17,7 @@ from countersign.attest import bundle
 from countersign.canonical import digest
 from countersign.errors import VerificationError
 from countersign.pipeline import attest, render, residency, seal, sign
+from countersign.pipeline.assess import findings
 from countersign.pipeline.attest import sealed_windows
 from countersign.pipeline.render import packets
 from countersign.pipeline.verify import Group, group, verify
@@ -190,8 +191,6 @@ def test_a_signed_packet_is_neither_rendered_nor_signed_again(published: Any) ->
 def test_attachments_of_the_signed_packet_are_the_sealed_documents(
     published: Any, out: Path
 ) -> None:
-    from countersign.pipeline.assess import findings
-
     ws = published.open()
     with pikepdf.open(out / f"{NAME}.pdf") as pdf:
         attached = {n: s.get_file().read_bytes() for n, s in pdf.attachments.items()}

@@ -68,16 +68,11 @@ def test_what_needs_the_source_is_inconclusive_and_names_it(off: tuple[str, Any]
             assert f"{source}: {fault}" in found["reason"]
         parts = {(e["source"], e["status"]) for e in found["evidence"]}
         assert parts - {(source, str(fault))} <= {(s, "complete") for s, _ in parts}
-
-
-def test_money_that_a_missing_bill_would_confirm_is_missing_not_zero(off: tuple[str, Any]) -> None:
-    source, site = off
-    if source not in {"openai-costs", "anthropic-cost"}:
-        pytest.skip("the bills are there")
-    found = finding(site, "token-reconciliation")
-    assert (source, "provider_charge") in {(e["source"], e["kind"]) for e in found["evidence"]}
-    assert found["measures"]["charged_usd_micros"] is None
-    assert found["measures"]["billed_usd_micros"] > 0
+    charged = finding(site, "token-reconciliation")["measures"].get("charged_usd_micros")
+    if source in {"openai-costs", "anthropic-cost"}:
+        assert charged is None, "a bill that is half there is not a bill"
+    elif source == "beacons":
+        assert charged > 0
 
 
 def test_the_packet_comes_and_says_what_was_off(off: tuple[str, Any], tmp_path: Path) -> None:

@@ -135,6 +135,4 @@ def test_the_quiet_world_reports_nothing(assessed: Callable[[str, int], Assessed
     states = {name: finding["state"] for name, finding in result.findings.items()}
     assert states == dict.fromkeys(states, "satisfied"), result.findings
     assert {finding["status"] for finding in result.findings.values()} == {"provisional"}
-    assert [
-        o for seen in result.observations.values() for o in seen if o["holds"] is False
-    ] == []
+    assert [o for seen in result.observations.values() for o in seen if o["holds"] is False] == []
