@@ -1,5 +1,6 @@
 """Airflow for the demo: its environment, and the DAGs run in this process."""
 
+import _thread
 import copy
 import json
 import os
@@ -170,8 +171,13 @@ class Dags:
 
 
 def _answer(client: Any, option: str, ended: threading.Event) -> None:
-    """Answer the first open question; an API that is busy is asked again."""
+    """Answer the first open question; an API that is busy is asked again, five minutes long."""
+    until = time.monotonic() + 300
     while not ended.wait(0.3):
+        if time.monotonic() > until:
+            print("demo: no question could be answered in five minutes", flush=True)
+            _thread.interrupt_main()  # the run would wait for this answer for ever
+            return
         try:
             if _answered(client, option):
                 return
