@@ -78,7 +78,7 @@ def _run_dags(last: Window, weeks: int) -> None:
 
 
 def _show(folder: Path, out: Path, last: Window) -> None:
-    published = Path(_config_out(folder))
+    published = folder / "out"
     for file in sorted(published.iterdir()):
         shutil.copy2(file, out / file.name)
     findings = sorted((folder / "lake" / "findings" / f"{last.start}_{last.end}").iterdir())
@@ -101,10 +101,6 @@ def _show(folder: Path, out: Path, last: Window) -> None:
     peak_children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     say(f"done, exit {done.returncode}; largest process {max(peak, peak_children):,.0f} MB")
     raise SystemExit(done.returncode)
-
-
-def _config_out(folder: Path) -> str:
-    return str(folder / "out")
 
 
 def _arguments() -> argparse.Namespace:

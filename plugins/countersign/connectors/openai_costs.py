@@ -41,10 +41,7 @@ class OpenAICosts(Connector):
 
     def parse(self, page: bytes) -> Iterator[Record]:
         """One record per day, project and line item."""
-        whole = Page(plugin_id(type(self)), page)
-        for bucket in whole.rows(whole.document(), "data"):
-            results = whole.rows(bucket, "results")
-            yield from whole.records(((bucket, result) for result in results), _record)
+        return Page(plugin_id(type(self)), page).bucketed(_record)
 
 
 def _record(found: tuple[Row, Row]) -> Iterator[ProviderCharge]:

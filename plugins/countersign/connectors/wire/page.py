@@ -87,6 +87,12 @@ class Page:
         except (UnreadableError, EvidenceError) as error:
             raise self.fault(Fault.MALFORMED, "readable rows", f"row {done + 1}: {error}") from None
 
+    def bucketed(self, read: Callable[[tuple[Row, Row]], Iterable[Record]]) -> Iterator[Record]:
+        """Read every result of a usage or cost report with its bucket; an empty bucket is none."""
+        for bucket in self.rows(self.document(), "data"):
+            results = self.rows(bucket, "results")
+            yield from self.records(((bucket, result) for result in results), read)
+
     def rows(self, document: Row, name: str) -> list[Row]:
         """The list of objects under a name."""
         found = document.get(name)
