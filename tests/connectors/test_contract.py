@@ -15,6 +15,7 @@ import pytest
 from pydantic import TypeAdapter
 
 import countersign.connectors
+from countersign.canonical import Json
 from countersign.connectors.interface import Connector, Params
 from countersign.errors import Fault, SourceError
 from countersign.model import Window
@@ -69,8 +70,14 @@ class Served:
         self.asked: list[tuple[str, Params]] = []
 
     def __call__(
-        self, path: str, params: Params | None = None, *, headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        params: Params | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: Json = None,
     ) -> bytes:
+        del headers, body
         self.asked.append((path, params or {}))
         assert len(self.asked) < 50, "paging does not end"
         return self.body
@@ -87,16 +94,7 @@ def taken(pages: Iterator[bytes]) -> tuple[list[bytes], SourceError | None]:
 
 
 def test_every_connector_has_goldens_with_content_and_an_empty_one() -> None:
-    assert set(CONNECTORS) == {
-        "anthropic-cost",
-        "anthropic-usage",
-        "delivery-beacon",
-        "litellm",
-        "openai-costs",
-        "openai-usage",
-        "price-list",
-        "surface-terms",
-    }
+    assert set(CONNECTORS) == {folder.name for folder in GOLDEN.iterdir()}
     for connector_id in CONNECTORS:
         names = {p.name.split(".")[0] for p in PAGES if p.parent.name == connector_id}
         assert "empty" in names

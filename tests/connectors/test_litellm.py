@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from countersign.canonical import Json
 from countersign.connectors.interface import Params
 from countersign.connectors.litellm import LiteLLM
 from countersign.connectors.wire.call import Deployment
@@ -48,7 +49,12 @@ class SpendLogs:
     asked: list[Params] = field(default_factory=list)
 
     def __call__(
-        self, path: str, params: Params | None = None, *, headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        params: Params | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: Json = None,
     ) -> bytes:
         assert path == "/spend/logs/v2"
         assert params is not None

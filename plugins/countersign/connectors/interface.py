@@ -10,19 +10,29 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar, Protocol
 
+from countersign.canonical import Json
+from countersign.errors import Fault, SourceError
 from countersign.model import Window
 from countersign.records import Record
+from countersign.registry import plugin_id
 
 Params = Mapping[str, str | int | Sequence[str]]
 
 
 class Fetch(Protocol):
-    """GET on one host with one credential. Retries, Retry-After and time-outs live behind it."""
+    """One host and one credential. Retries, Retry-After and time-outs live behind it."""
 
     def __call__(
-        self, path: str, params: Params | None = None, *, headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        params: Params | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: Json = None,
     ) -> bytes:
-        """Return the body, verbatim.
+        """GET, or POST of a JSON `body` that only asks; return the reply's body, verbatim.
+
+        A path that is a whole `https:` address (a signed link) is asked without the credential.
 
         Raises:
             SourceError: unreachable, refused, throttled beyond patience, or cut short.
@@ -39,6 +49,18 @@ class Folder(Protocol):
 
     def read(self, name: str) -> bytes:
         """The bytes of one file."""
+        ...
+
+
+class Database(Protocol):
+    """Read-only SQL on one database with one credential."""
+
+    def __call__(self, statement: str, values: Sequence[object] = ()) -> Iterator[bytes]:
+        """Yield the rows as JSON Lines, each row as the database itself writes it, in pages.
+
+        Raises:
+            SourceError: unreachable, refused, or cut short.
+        """
         ...
 
 
@@ -72,6 +94,22 @@ class Connector(ABC):
         del window  # an exporter's file names rarely say which days a file holds
         for name in folder.names():
             yield folder.read(name)
+
+    def select(self, database: Database, window: Window) -> Iterator[bytes]:
+        """Yield the window's rows of a database that is read in place, as pages of JSON Lines.
+
+        Raises:
+            SourceError: the source has no table to read, or the database refuses.
+        """
+        del database, window
+        raise SourceError(
+            plugin_id(type(self)),
+            Fault.REFUSED,
+            page="",
+            expected="an address https: or file:",
+            observed="a database",
+            remedy="This source is read by its API or its export.",
+        )
 
     @abstractmethod
     def parse(self, page: bytes) -> Iterator[Record]:
