@@ -608,7 +608,7 @@ def reduced(
     lines: list[dict[str, Any]], *, is_open: bool, priced: bool = True
 ) -> dict[str, pa.Table]:
     """Relations as the engine would give them."""
-    texts = ("side", "provider", "model", "key", "tenant", "content", "stop_call", "stop_request",
+    texts = ("side", "provider", "model", "key", "tenant", "content", "call_id", "request_id",
              "project", "tier", "region")  # fmt: skip
     numbers = ("hour", "first_at", "ended_at", *COUNTERS, "rows", "counted", "estimated",
                "uncounted", "failed", "estimated_prompt", "shown", "shown_characters", "voiced",
@@ -616,6 +616,11 @@ def reduced(
     kinds = {**dict.fromkeys(texts, pa.string()), **dict.fromkeys(numbers, pa.int64()),
              **dict.fromkeys(("batch", "keyed", "known"), pa.bool_())}  # fmt: skip
     rows = [{"provider": "p", "model": "m", "keyed": True, "known": True, **r} for r in lines]
+    kinds["stops"] = pa.list_(pa.struct([
+        ("stop_call", pa.string()), ("stop_request", pa.string()), ("estimated", pa.int64()),
+        ("out_visible", pa.int64()), ("shown", pa.int64()), ("shown_characters", pa.int64()),
+        ("first_at", pa.int64()),
+    ]))  # fmt: skip
     table = pa.table({n: pa.array([r.get(n) for r in rows], t) for n, t in kinds.items()})
     day = {"provider": "p", "day": T0, "rows": 1, "wide": 0, "open": int(is_open)}
     price = [
@@ -654,13 +659,15 @@ def as_lines(
     zero = dict.fromkeys(COUNTERS, 0)
     nothing = {"estimated": 0, "uncounted": 0, "failed": 0, "shown": 0, "shown_characters": 0}
     for number, row in enumerate(logged):
-        stop = {"stop_call": f"c{number}", "stop_request": f"r{number}"}
+        named = ("estimated", "out_visible", "shown", "shown_characters")
+        stop = {"stop_call": f"c{number}", "stop_request": f"r{number}", "first_at": T0,
+                **{name: row.get(name, 0) for name in named}}  # fmt: skip
         found.append({
             **zero, **row, "side": "log", "hour": T0 + row["hour"] * HOUR, "rows": 3,
             "counted": 3 - row["uncounted"] - row["failed"], "first_at": T0,
             "estimated_prompt": row["estimated"] * 100, "requests": 0, "unasked": 0,
             "voiced": row["out_visible"] if row["shown_characters"] else 0,
-            **(stop if row["content"] == "stopped" else {}),
+            "stops": [stop] if row["content"] == "stopped" else None,
         })  # fmt: skip
     found += [
         {**zero, **nothing, **row, "side": "bill", "hour": T0 + row["hour"] * HOUR, "rows": 1,
@@ -674,7 +681,7 @@ def as_lines(
         same = twins.count((row["key"], row["hour"], row["request"]))
         found.append({
             **zero, **nothing, **row, "side": "call", "hour": T0 + row["hour"] * HOUR,
-            "stop_call": f"x{number}", "stop_request": f"q{row['request']}", "first_at": at,
+            "call_id": f"x{number}", "request_id": f"q{row['request']}", "first_at": at,
             "ended_at": at + 2 * SECOND, "twins": same,
             "failed": 1 - row["counted"], "rows": 1,
         })  # fmt: skip

@@ -24,6 +24,7 @@ from countersign.controls._tokens_lines import (
     ProviderDay,
     is_metered,
     log_side,
+    stops,
 )
 from countersign.controls._tokens_money import Charged, compare
 from countersign.controls._tokens_prices import PriceBook
@@ -48,6 +49,7 @@ class Books:
     """Everything that observations, tables and the verdict are read from."""
 
     lines: pa.Table
+    stops: pa.Table
     cells: pa.Table
     shares: pa.Table
     explained: Explained
@@ -89,6 +91,7 @@ def close(reduced: Mapping[str, pa.Table], limits: Limits, window: Window) -> Bo
     statement = state(ladder, (RENDERED, "rendered to readers"), is_metered=metered)
     return Books(
         lines=lines,
+        stops=stops(lines, calibration),
         cells=cells,
         shares=shares,
         explained=explained,
@@ -146,7 +149,7 @@ def _attribute(
 
 def _post_lines(lines: pa.Table, ladder: Account, bridge: Account) -> None:
     keys = [*SLOT, "content", "is_by_characters"]
-    for row in _sums(log_side(lines), keys, _SUMMED):
+    for row in _sums(log_side(lines, [*keys, *_SUMMED]), keys, _SUMMED):
         post_content(ladder, row)
         post_logged(bridge, row)
 

@@ -170,8 +170,6 @@ def _call(row: Mapping[str, Any]) -> dict[str, Any]:
     """A candidate under the names that calls have."""
     return {
         **row,
-        "call_id": row["stop_call"],
-        "request_id": row["stop_request"],
         "at": row["first_at"],
         "until": row["ended_at"],
         "is_counted": bool(row["counted"]),

@@ -5,14 +5,14 @@ tokens to rendered characters over the completed answers of the same model; such
 bounded, never exact, and without completed answers to calibrate on they count as not metered.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from countersign.controls._tokens_relations import LOG
+from countersign.controls._tokens_relations import CELL, LOG
 from countersign.model import PPM, US_PER_DAY, moment
 
 _SEEN: Final = ("stopped", "broken", "textless", "read")
@@ -50,7 +50,8 @@ class Coverage:
         left_out: dict[ProviderDay, int] = {}
         for provider, day in sorted(missing):
             here = pc.and_(pc.equal(lines["provider"], provider), pc.equal(lines["day"], day))
-            left_out[provider, day] = pc.sum(log_side(lines.filter(here))["rows"]).as_py() or 0
+            calls = log_side(lines.filter(here), ["rows"])["rows"]
+            left_out[provider, day] = pc.sum(calls).as_py() or 0
             lines = lines.filter(pc.invert(here))
         return lines, left_out
 
@@ -74,7 +75,8 @@ class Calibration:
     @classmethod
     def read(cls, lines: pa.Table) -> "Calibration":
         """From completed answers whose meter counted characters only."""
-        rows = lines.filter(pc.equal(lines["content"], "read"))
+        narrow = lines.select(["provider", "model", "voiced", "shown_characters"])
+        rows = narrow.filter(pc.equal(lines["content"], "read"))
         sums = rows.group_by(["provider", "model"], use_threads=False).aggregate(
             [("voiced", "sum"), ("shown_characters", "sum")]
         )
@@ -112,12 +114,25 @@ class Calibration:
         return lines.append_column("is_by_characters", by_characters)
 
 
-def log_side(lines: pa.Table) -> pa.Table:
-    """What the gateway said."""
-    return lines.filter(pc.equal(lines["side"], LOG))
+def stops(lines: pa.Table, calibration: Calibration) -> pa.Table:
+    """The listed stops of the log, one row each with its cell; those without a meter left out."""
+    listed = log_side(lines, [*CELL, "stops"]).combine_chunks()
+    column = listed["stops"].combine_chunks()
+    cells = listed.select(list(CELL)).take(pc.list_parent_indices(column))
+    each = pc.list_flatten(column)
+    for position, field in enumerate(each.type):
+        cells = cells.append_column(field, pc.struct_field(each, [position]))
+    contents = pa.repeat(pa.scalar("stopped"), len(cells))
+    rows = calibration.apply(cells.append_column("content", contents))
+    return rows.filter(pc.equal(rows["content"], "stopped"))
+
+
+def log_side(lines: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """Some columns of what the gateway said; filtering copies, and the lines are wide."""
+    return lines.select(list(columns)).filter(pc.equal(lines["side"], LOG))
 
 
 def is_metered(lines: pa.Table) -> bool:
     """Whether any reader's side was heard at all."""
-    seen = pc.is_in(log_side(lines)["content"], pa.array(_SEEN))
+    seen = pc.is_in(log_side(lines, ["content"])["content"], pa.array(_SEEN))
     return bool(pc.any(seen).as_py())

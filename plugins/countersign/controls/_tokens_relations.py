@@ -2,9 +2,9 @@
 
 A *cell* is provider x model x API key x bucket: the finest grain at which a provider's usage can
 be compared with the log. `lines` puts both sides of every cell into one relation, the log side
-already split by what happened to the answer; cells whose counters agree lose their key, so that
-they are summed by the engine and only cells in doubt arrive one by one. `candidates` are the few
-calls that could explain a cell in which estimates alone do not. Integers only; nothing runs here.
+already split by what happened to the answer, with the stopped calls listed beside their sums;
+cells whose counters agree lose their key. Calls that could explain a cell in which estimates alone
+do not come one by one. Integers only; nothing runs here.
 """
 
 from functools import reduce as fold
@@ -19,6 +19,7 @@ from countersign.controls._tokens_calls import (
     FAMILIES,
     GAPS,
     PROMPT,
+    STOPS,
     Limits,
     attempts,
     classified,
@@ -39,13 +40,14 @@ CELL: Final = ("provider", "model", "key", "hour")
 LOG, BILL, CALL = "log", "bill", "call"
 
 _AT: Final = dt.Timestamp("UTC", 6)
-_LOG_ONLY: Final = ("tenant", "content", "stop_call", "stop_request")
+_LOG_ONLY: Final = ("tenant", "content")
 _BILL_ONLY: Final = ("project", "tier", "region", "batch")
 _ROWS: Final = ("rows", "counted", "estimated", "uncounted", "failed", "estimated_prompt")
 _SHOWN: Final = ("shown", "shown_characters", "voiced", "first_at")
 _ASKED: Final = ("requests", "unasked")
 _TIMES: Final = ("hour", "first_at", "ended_at")
 _CALL_ONLY: Final = ("attempt", "twins", "named")
+_CALL_NAMES: Final = ("call_id", "request_id")
 MEASURES: Final = (*COUNTERS, *_ROWS, *_SHOWN, *_ASKED)
 
 
@@ -56,22 +58,22 @@ def lines(tables: Tables, limits: Limits) -> ir.Table:
     """
     shown = deliveries(tables, limits)
     logged = named_stops(classified(attempts(tables, limits), shown))
-    logged = logged.group_by(*CELL, *_LOG_ONLY).agg(**_counted(logged), **_seen(logged))
+    logged = logged.mutate(
+        hour=logged.started_at.truncate(limits.unit),
+        by_characters=logged.shown_characters.fill_null(0) > 0,
+    )
+    grouped = logged.group_by(*CELL, *_LOG_ONLY, "by_characters")
+    logged = grouped.agg(**_counted(logged), **_seen(logged))
     both = _one_keying(_both_sides(logged, _usage(tables, limits)))
     cells = _cells(both)
     known = cells.group_by("provider", "key").agg(known=(cells.logged_rows > 0).any())
     flagged = cells.join(known, ["provider", "key"]).select(*CELL, "balanced", "known")
     found = both.join(flagged, list(CELL)).mutate(key=_unless_balanced("key"))
     found = found.mutate(project=_unless_balanced("project"))
-    names = ("side", *CELL, *_LOG_ONLY, *_BILL_ONLY, "keyed", "known")
-    summed = found.group_by(*names).agg(
-        **{name: found[name].sum() for name in MEASURES if name != "first_at"},
-        first_at=found.first_at.min(),
-    )
     # Other columns than above: an expression used twice would be kept whole, all rows of it.
-    again = attempts(tables, limits, "attempt", "ended_at")
+    again = attempts(tables, limits, "attempt", "ended_at", "hour")
     doubtful = _candidates(cells.filter(~cells.balanced & ~_fits(cells, limits)), again, shown)
-    return ibis.union(_placed(summed), _placed(doubtful.filter(_near_or_useful(doubtful, limits))))
+    return ibis.union(_placed(found), _placed(doubtful.filter(_near_or_useful(doubtful, limits))))
 
 
 def _candidates(doubtful: ir.Table, calls: ir.Table, shown: ir.Table) -> ir.Table:
@@ -94,22 +96,22 @@ def _candidates(doubtful: ir.Table, calls: ir.Table, shown: ir.Table) -> ir.Tabl
     whole = {name: kept[name].cast("int64") for name in ("is_counted", "is_estimated", "is_failed")}
     is_named = (kept.shown_call == kept.call_id) | (kept.shown_call == kept.provider_request_id)
     return kept.mutate(
-        side=ibis.literal(CALL), known=ibis.literal(True), stop_call=kept.call_id,
-        stop_request=kept.request_id, counted=whole["is_counted"], failed=whole["is_failed"],
-        estimated=whole["is_estimated"], shown=kept.shown_tokens, first_at=kept.started_at,
-        rows=ibis.literal(1), named=is_named.fill_null(False).cast("int64"),
+        side=ibis.literal(CALL), known=ibis.literal(True), counted=whole["is_counted"],
+        failed=whole["is_failed"], estimated=whole["is_estimated"], shown=kept.shown_tokens,
+        first_at=kept.started_at, rows=ibis.literal(1),
+        named=is_named.fill_null(False).cast("int64"),
     )  # fmt: skip
 
 
 def _placed(rows: ir.Table) -> ir.Table:
     """The columns of `lines` in order, times as instants; what a side does not know is null."""
-    texts = ("side", "provider", "model", "key", *_LOG_ONLY, *_BILL_ONLY)
+    texts = ("side", "provider", "model", "key", *_LOG_ONLY, *_BILL_ONLY, *_CALL_NAMES)
     flags = ("batch", "keyed", "known")
     times = {name: us(rows[name]) if name in rows.columns else ibis.null() for name in _TIMES}
     numbers = (*(name for name in MEASURES if name not in times), *_CALL_ONLY)
     of = {
         **dict.fromkeys(texts, "string"), **dict.fromkeys((*times, *numbers), "int64"),
-        **dict.fromkeys(flags, "boolean"),
+        **dict.fromkeys(flags, "boolean"), "stops": STOPS,
     }  # fmt: skip
     known = {name: rows[name] for name in of if name in rows.columns} | times
     return rows.select(**{name: known.get(name, ibis.null()).cast(t) for name, t in of.items()})
@@ -186,6 +188,7 @@ def _seen(calls: ir.Table) -> dict[str, ir.Value]:
         "shown_characters": calls.shown_characters.sum().fill_null(0),
         "voiced": calls.out_visible.sum(where=by_characters).fill_null(0),
         "first_at": calls.started_at.min(),
+        "stops": calls.stop.collect(),
     }
 
 
@@ -213,10 +216,10 @@ def _both_sides(logged: ir.Table, billed: ir.Table) -> ir.Table:
 
 
 def _side(rows: ir.Table, side: str) -> ir.Table:
-    types = {"hour": _AT, "batch": "boolean"}
+    of = {"hour": _AT, "batch": "boolean"}
     texts = (
         (rows[name] if name in rows.columns else ibis.null())
-        .cast(types.get(name, "string"))
+        .cast(of.get(name, "string"))
         .name(name)
         for name in (*CELL, *_LOG_ONLY, *_BILL_ONLY)
     )
@@ -225,9 +228,12 @@ def _side(rows: ir.Table, side: str) -> ir.Table:
         for name in MEASURES
         if name != "first_at"
     )
-    first = rows.first_at if "first_at" in rows.columns else ibis.null()
-    named = ibis.literal(side).name("side")
-    return rows.select(named, *texts, *numbers, first.cast(_AT).name("first_at"))
+    types = {"first_at": _AT, "stops": STOPS}
+    others = (
+        (rows[name] if name in rows.columns else ibis.null()).cast(type_).name(name)
+        for name, type_ in types.items()
+    )
+    return rows.select(ibis.literal(side).name("side"), *texts, *numbers, *others)
 
 
 def _one_keying(both: ir.Table) -> ir.Table:

@@ -19,10 +19,6 @@ from countersign.controls._tokens_statement import Slot, micros
 from countersign.model import PPM, US_PER_DAY, Observation
 
 _MOST_REFS: Final = 20
-_OF_STOPS: Final = [
-    *CELL, "stop_call", "stop_request", "estimated", "out_visible", "shown", "is_by_characters",
-    "first_at",
-]  # fmt: skip
 _SEVERAL: Final = "(several tenants)"
 
 
@@ -196,13 +192,12 @@ def stops(books: Books) -> pa.Table:
     candidate for it), `shared` the residual that several candidates have in common. An estimated
     call is kept while its cost is open: rendered is bounded, or the bucket not final.
     """
-    rows = books.lines.filter(pc.is_valid(books.lines["stop_call"]))
     tail = books.shares.filter(pc.equal(books.shares["cause"], "cancelled_tail"))
     sums = [("tokens", "sum"), ("basis", "min")]
     tail = tail.group_by(list(CELL), use_threads=False).aggregate(sums)
     cells = tail.select([*CELL, "tokens_sum", "basis_min"])
     cells = cells.rename_columns([*CELL, "tail", "tail_basis"])
-    rows = rows.select(_OF_STOPS).join(cells, list(CELL)).join(_late(books), list(CELL))
+    rows = books.stops.join(cells, list(CELL)).join(_late(books), list(CELL))
     is_estimate = pc.greater(rows["estimated"], 0)
     is_exact = pc.equal(pc.fill_null(rows["tail_basis"], EXACT), EXACT)
     alone = pc.and_(is_estimate, is_exact)
@@ -245,8 +240,8 @@ def _tail(books: Books, row: Mapping[str, Any], fellows: Mapping[Any, list[str]]
     cost = books.slots.price(slot, "output", max(own, 0))
     if not books.slots.unpriced:
         measures["billed_minus_rendered_usd_micros"] = micros(cost)
-    with_others = [other for other in fellows.get(tuple(row[name] for name in CELL), ())
-                   if other != row["stop_request"]]  # fmt: skip
+    near = fellows.get(tuple(row[name] for name in CELL), ())[: _MOST_REFS + 1]
+    with_others = [other for other in near if other != row["stop_request"]]
     more = f", and up to {shared} more shared with others in its bucket" if shared else ""
     more += "; the bucket is not final" if row["pending"] else ""
     return Observation(
@@ -264,9 +259,11 @@ def _tail(books: Books, row: Mapping[str, Any], fellows: Mapping[Any, list[str]]
 def tax(books: Books) -> list[Json]:
     """Tokens billed after the stop by tenant, model and basis: their sum is the class."""
     found: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
-    stopped = books.lines.filter(pc.equal(books.lines["content"], "stopped"))
     keys = ["tenant", "provider", "model", "hour", "is_by_characters"]
-    sums = [(name, "sum") for name in ("rows", "out_visible", "shown")]
+    summed = ["rows", "out_visible", "shown"]
+    lines = books.lines.select([*keys, *summed, "content"])
+    stopped = lines.filter(pc.equal(lines["content"], "stopped"))
+    sums = [(name, "sum") for name in summed]
     for row in stopped.group_by(keys, use_threads=False).aggregate(sums).to_pylist():
         basis = BOUNDED if row["is_by_characters"] else EXACT
         tokens = row["out_visible_sum"] - row["shown_sum"]
@@ -376,7 +373,8 @@ def not_examined(books: Books, bucket_us: int) -> Iterator[str]:
             yield f"Charged money of {provider} on {day_text(day)}: no charge line."
     for provider, currency in books.charged.foreign:
         yield f"Charges of {provider} in {currency}: no dated rate is applied."
-    keyless = books.lines.filter(pc.invert(books.lines["keyed"]))["provider"]
+    lines = books.lines.select(["provider", "keyed"])
+    keyless = lines.filter(pc.invert(lines["keyed"]))["provider"]
     for provider in sorted(pc.unique(keyless).to_pylist()):
         yield f"Keys of {provider}: only one side names them, so cells are compared without."
 
