@@ -1,17 +1,21 @@
 """The record kinds and their columns: the contract between sources, controls and files."""
 
+from countersign.records.change import Outcome, PromptChange
 from countersign.records.kind import (
     Record,
+    from_table,
     is_dated,
     json_schema,
     kind_name,
     required_columns,
     schema,
     stored_schema,
+    tables,
     to_table,
 )
 from countersign.records.knowledge import AdequacyTerm, SurfaceTerm
 from countersign.records.money import FxTerm, PriceTerm, ProviderCharge, ProviderUsage
+from countersign.records.trace import Span
 from countersign.records.traffic import (
     COUNTERS,
     CallText,
@@ -30,6 +34,7 @@ KINDS: dict[str, type[Record]] = {
         Delivery,
         SurfaceAccess,
         InferenceLocation,
+        Span,
         ProviderUsage,
         ProviderCharge,
         PriceTerm,
@@ -37,6 +42,8 @@ KINDS: dict[str, type[Record]] = {
         SurfaceTerm,
         AdequacyTerm,
         GoldenCase,
+        PromptChange,
+        Outcome,
     )
 }
 
@@ -50,17 +57,22 @@ __all__ = [
     "GatewayCall",
     "GoldenCase",
     "InferenceLocation",
+    "Outcome",
     "PriceTerm",
+    "PromptChange",
     "ProviderCharge",
     "ProviderUsage",
     "Record",
+    "Span",
     "SurfaceAccess",
     "SurfaceTerm",
+    "from_table",
     "is_dated",
     "json_schema",
     "kind_name",
     "required_columns",
     "schema",
     "stored_schema",
+    "tables",
     "to_table",
 ]

@@ -7,7 +7,7 @@ identifier; admission replaces it by a salted commitment before anything is stor
 import dataclasses
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from types import MappingProxyType
@@ -112,6 +112,26 @@ def to_table(kind: type[Record], records: Iterable[Record]) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=target)
 
 
+def tables(records: Iterable[Record]) -> dict[type[Record], pa.Table]:
+    """The records as one table a kind; half of a cut character becomes `?`.
+
+    Raises:
+        pyarrow.ArrowInvalid, pyarrow.ArrowTypeError, OverflowError: a value fits no column.
+    """
+    by_kind: dict[type[Record], list[Record]] = {}
+    for record in records:
+        by_kind.setdefault(type(record), []).append(record)
+    return {kind: _encoded(kind, rows) for kind, rows in by_kind.items()}
+
+
+def from_table(kind: type[Record], table: pa.Table) -> Iterator[Record]:
+    """The rows of a table as records: what `to_table` was given."""
+    target = schema(kind)
+    columns = [_values(table[column.name], column.type) for column in target]
+    for row in zip(*columns, strict=True):
+        yield kind(**dict(zip(target.names, row, strict=True)))
+
+
 def json_schema(kind: type[Record]) -> dict[str, Json]:
     """The kind as JSON Schema (draft 2020-12): what a file given to `--table` may hold."""
     properties: dict[str, Json] = {}
@@ -132,6 +152,32 @@ def json_schema(kind: type[Record]) -> dict[str, Json]:
         "x-identity": list(kind.identity),
         "x-time-column": kind.time_column,
     }
+
+
+def _encoded(kind: type[Record], rows: list[Record]) -> pa.Table:
+    try:
+        return to_table(kind, rows)
+    except UnicodeEncodeError:  # half a surrogate pair: legal in JSON text, not in UTF-8
+        return to_table(kind, map(_encodable, rows))
+
+
+def _encodable(record: Record) -> Record:
+    values = ((f.name, getattr(record, f.name)) for f in dataclasses.fields(record))
+    broken: dict[str, Any] = {
+        name: value.encode("utf-8", "replace").decode()
+        for name, value in values
+        if isinstance(value, str)
+    }
+    return dataclasses.replace(record, **broken)
+
+
+def _values(column: pa.ChunkedArray, arrow: pa.DataType) -> list[Any]:
+    if pa.types.is_timestamp(arrow):
+        return list(column.cast(pa.int64()).to_pylist())
+    if pa.types.is_decimal(arrow):
+        return list(column.cast(pa.string()).to_pylist())
+    found = column.to_pylist()
+    return [None if v is None else tuple(v) for v in found] if pa.types.is_list(arrow) else found
 
 
 def _array(column: tuple[Any, ...], arrow: pa.DataType) -> pa.Array:

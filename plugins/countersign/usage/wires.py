@@ -7,12 +7,14 @@ from typing import Final
 from countersign.errors import ConfigError
 from countersign.usage import (
     anthropic,
+    azure,
     bedrock,
     cohere,
     gemini,
     litellm,
     openai_chat,
     openai_responses,
+    openrouter,
     otel,
     report,
 )
@@ -32,6 +34,10 @@ WIRES: Final[Mapping[str, Callable[[Block], Reading]]] = MappingProxyType(
         "otel": otel.read,
         "openai-usage-api": report.read_openai,
         "anthropic-usage-report": report.read_anthropic,
+        "azure-metrics": azure.read_metrics,
+        "azure-request-usage": azure.read_request,
+        "openrouter-generation": openrouter.read_generation,
+        "openrouter-activity": openrouter.read_activity,
     }
 )
 
