@@ -164,15 +164,16 @@ def slept() -> list[float]:
 
 
 @pytest.fixture
-def fetch(server: Server, slept: list[float]) -> HttpFetch:
-    return HttpFetch(
+def fetch(server: Server, slept: list[float]) -> Iterator[HttpFetch]:
+    with HttpFetch(
         "openai-usage",
         server.url,
         {"Authorization": f"Bearer {KEY}"},
         patience=Patience(attempts=3, timeout_s=0.3),
         sleep=slept.append,
         random=lambda: 0.5,
-    )
+    ) as bound:
+        yield bound
 
 
 def refused(fetch: HttpFetch, path: str, fault: Fault) -> SourceError:
@@ -244,9 +245,9 @@ def test_wrong_credential_is_not_repeated_and_not_printed(fetch: HttpFetch, serv
 
 
 def test_credential_in_another_header_is_not_printed_either(server: Server) -> None:
-    fetch = HttpFetch.bound("openai-usage", server.url, "x-api-key: {}", KEY)
-    refused(fetch, "/wrong_key", Fault.CREDENTIAL)
-    assert KEY not in repr(fetch)
+    with HttpFetch.bound("openai-usage", server.url, "x-api-key: {}", KEY) as fetch:
+        refused(fetch, "/wrong_key", Fault.CREDENTIAL)
+        assert KEY not in repr(fetch)
 
 
 def test_bad_request_shows_the_providers_sentence(fetch: HttpFetch) -> None:

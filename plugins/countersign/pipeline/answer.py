@@ -1,5 +1,6 @@
 """What an HTTP answer says beside its body: the provider's sentence, and when to come back."""
 
+import json
 from collections.abc import Iterable
 from email.utils import parsedate_to_datetime
 
@@ -8,10 +9,10 @@ import httpx
 _SHOWN = 300
 
 
-def message(response: httpx.Response, body: bytes) -> str:
+def message(body: bytes) -> str:
     """The provider's own sentence, wherever its error body keeps it."""
     try:
-        document = response.json()
+        document = json.loads(body)
         error = document.get("error", document)
         said = error.get("message") if isinstance(error, dict) else error
         return str(said or document.get("detail") or "")
