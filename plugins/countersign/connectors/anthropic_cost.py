@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 from countersign.connectors.interface import Connector, Fetch, Params
+from countersign.connectors.wire.closing import INVOICE_DAYS, invoiced
 from countersign.connectors.wire.page import Page
 from countersign.connectors.wire.paging import follow, next_page
 from countersign.connectors.wire.value import Row, instant, money, needed, text
@@ -19,13 +20,30 @@ _HEADERS = {"anthropic-version": "2023-06-01"}
 
 @dataclass(frozen=True)
 class AnthropicCost(Connector):
-    """Billed dollars per workspace, day and description. Priority Tier is not in this report."""
+    """Billed dollars per workspace, day and description.
+
+    Reads: `GET /v1/organizations/cost_report`, one row per UTC day, workspace and description;
+    amounts are decimal strings in cents.
+
+    Credential: an admin key (`sk-ant-admin01-...`); individual accounts have none.
+
+    Late: figures come within minutes as a rule, and no finality is published: days are read again
+    for three days, and once more `invoice_days` after the month, which alone makes money final.
+
+    Cannot tell: what Priority Tier costs, which is not in this report, nor what runs on Claude
+    Platform on AWS; the key; a NULL workspace is the default one.
+    """
 
     kinds = (ProviderCharge,)
     lag = timedelta(days=3)
     credential_header = "x-api-key: {}"
 
     limit: int = 31
+    invoice_days: int = INVOICE_DAYS
+
+    def settled(self, day: date) -> int:
+        """When the day's month is closed."""
+        return invoiced(day, self.invoice_days)
 
     def pages(self, fetch: Fetch, window: Window) -> Iterator[bytes]:
         """Follow `next_page`; the end is exclusive, in RFC 3339. Days are the only grain."""

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 from countersign.connectors.interface import Connector, Fetch, Params
+from countersign.connectors.wire.closing import INVOICE_DAYS, invoiced
 from countersign.connectors.wire.page import Page
 from countersign.connectors.wire.paging import follow, next_page
 from countersign.connectors.wire.value import Row, inner, instant, money, needed, text
@@ -18,12 +19,29 @@ _GROUPS = ("project_id", "line_item")
 
 @dataclass(frozen=True)
 class OpenAICosts(Connector):
-    """Billed dollars per project, day and line item."""
+    """Billed dollars per project, day and line item.
+
+    Reads: `GET /v1/organization/costs`, one row per UTC day, project and line item.
+
+    Credential: an organization's admin key that may read usage.
+
+    Late: no latency and no finality is published: days are read again for three days, and once more
+    at the invoice, `invoice_days` after the month, which alone makes money final.
+
+    Cannot tell: the model and the kind of token have no field and are taken from a line item like
+    `gpt-5.4, input_tokens`, else NULL; where anything ran; the key, since it is not grouped by.
+    Usage and costs may not agree to the cent; the costs are what ties to the invoice.
+    """
 
     kinds = (ProviderCharge,)
     lag = timedelta(days=3)
 
     limit: int = 180
+    invoice_days: int = INVOICE_DAYS
+
+    def settled(self, day: date) -> int:
+        """At the invoice of the day's month."""
+        return invoiced(day, self.invoice_days)
 
     def pages(self, fetch: Fetch, window: Window) -> Iterator[bytes]:
         """Follow `next_page`; the end is exclusive, in Unix seconds. Days are the only grain."""

@@ -32,6 +32,8 @@ def _toml(page: Page, content: str, table: str) -> Iterator[Row]:
     except tomllib.TOMLDecodeError as error:
         cut = "end of document" in str(error)
         raise page.fault(Fault.TRUNCATED if cut else Fault.MALFORMED, "TOML", str(error)) from None
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        raise page.fault(Fault.MALFORMED, "TOML", str(error)[:120]) from None
     if table not in document:
         found = ", ".join(map(repr, document)) or "nothing"
         raise page.fault(Fault.MALFORMED, f"[[{table}]] tables", found)
