@@ -34,5 +34,7 @@ tests) # optional: tests that need one of these are skipped with a reason
     want "pdfsig, pdftotext" "command -v pdfsig" poppler-utils || true
     want "qpdf" "command -v qpdf" qpdf || true
     want "Chromium" "command -v chromium" chromium || true
+    want "PostgreSQL" "ls /usr/lib/postgresql/*/bin/initdb || command -v initdb" postgresql || true
+    want "Node (the LiteLLM proxy's way to its database)" "command -v node && command -v npm" nodejs npm || true
     ;;
 esac

@@ -1,0 +1,1 @@
+"""What runs beside a gateway, a collector or a browser and records. Standard library only."""
