@@ -5,6 +5,7 @@ import contextlib
 import io
 import os
 import re
+import secrets
 import shutil
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from countersign import world
@@ -160,6 +162,33 @@ def published(collected: Site, tmp_path_factory: pytest.TempPathFactory) -> Site
     sign.sign(ws, site.week, sign.Approval("Ada Byron", "2026-11-16T06:30:00Z"))
     publish.publish(ws, site.week)
     return site
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The address of an S3 server on loopback; the test is skipped where its package is absent."""
+    pytest.importorskip("obstore", reason="no S3 client: pip install 'countersign[s3]'")
+    pytest.importorskip("moto", reason="no S3 server: pip install 'moto[server,s3]'")
+    program, pipe = [sys.executable, str(ROOT / "tests" / "s3_server.py")], subprocess.PIPE
+    with subprocess.Popen(program, text=True, stdin=pipe, stdout=pipe) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+        server.stdin.close()
+
+
+@pytest.fixture(scope="session")
+def new_bucket(s3_server: str) -> Callable[[], Any]:
+    """Makes an empty bucket on that server, and gives a folder of it."""
+    from countersign.lake.bucket import Bucket, Keys
+
+    def make(prefix: str = "lake") -> Bucket:
+        name = f"countersign-{secrets.token_hex(6)}"
+        httpx.put(f"{s3_server}/{name}").raise_for_status()
+        keys = Keys("test", "only-a-test")
+        return Bucket(f"s3://{name}/{prefix}", s3_server, allow_http=True, keys=keys)
+
+    return make
 
 
 @dataclass(frozen=True)

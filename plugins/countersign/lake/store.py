@@ -4,16 +4,38 @@ A name is a `/`-separated path below one root. Nothing here knows what the bytes
 """
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Final, Protocol
 
 from countersign.errors import EvidenceError, Fault
+from countersign.lake.probe import probe
 
-_TEMPORARY = ".tmp-"
+_TEMPORARY: Final = ".tmp-"
+_STAGED: Final = re.compile(r"#\d+$")
+"""How the table library names what it is still writing into a folder."""
 _SHARED_MODE, _PRIVATE_MODE = 0o644, 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A stored name, its size, and when the store says it was written."""
+
+    name: str
+    bytes: int
+    written_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How many half-written things were removed, and what could not be looked at or removed."""
+
+    removed: int = 0
+    refused: tuple[str, ...] = ()
 
 
 class Store(Protocol):
@@ -41,6 +63,30 @@ class Store(Protocol):
 
     def names(self, prefix: str = "") -> list[str]:
         """Every name below a folder, sorted."""
+        ...
+
+    def listed(self, prefix: str = "") -> Iterator[Listed]:
+        """Every name below a folder with its size and age, in no order."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Remove a name for good; one that is not there is no error.
+
+        Raises:
+            EvidenceError: the store keeps it.
+        """
+        ...
+
+    def sweep(self, before_us: int) -> Swept:
+        """Remove what writers that died before an instant left half-written."""
+        ...
+
+    def prove(self) -> None:
+        """Put the store to the test.
+
+        Raises:
+            ConfigError: it lets a name be created twice, and so would lose commits.
+        """
         ...
 
 
@@ -74,12 +120,7 @@ class LocalStore:
         try:
             return self._path(name).read_bytes()
         except FileNotFoundError:
-            raise EvidenceError(
-                f"lake file {name}",
-                expected="kept bytes",
-                observed="nothing there",
-                remedy="Restore it from a backup; what was derived from it cannot be checked.",
-            ) from None
+            raise kept_bytes_missing(name) from None
 
     def exists(self, name: str) -> bool:
         """Whether the name was written."""
@@ -89,19 +130,67 @@ class LocalStore:
         """Every name below a folder, sorted; files still being written are not there yet."""
         below = self._path(prefix) if prefix else self.root
         return sorted(
-            (Path(folder) / file).relative_to(self.root).as_posix()
-            for folder, _, files in os.walk(below)
-            for file in files
-            if not file.startswith(_TEMPORARY)
+            path.relative_to(self.root).as_posix()
+            for path in _files(below)
+            if not _is_unfinished(path.name)
         )
 
+    def listed(self, prefix: str = "") -> Iterator[Listed]:
+        """Every name below a folder with its size and age."""
+        for name in self.names(prefix):
+            with suppress(FileNotFoundError):  # removed while the folder was walked
+                stat = self._path(name).stat()
+                yield Listed(name, stat.st_size, stat.st_mtime_ns // 1_000)
+
+    def delete(self, name: str) -> None:
+        """Remove a name for good."""
+        target = self._path(name)
+        with _storage(name):
+            if target.exists():
+                target.unlink(missing_ok=True)
+                _sync_folder(target.parent)
+
+    def sweep(self, before_us: int) -> Swept:
+        """Remove temporary files of writers that died before an instant."""
+        removed = 0
+        for path in _files(self.root):
+            with suppress(FileNotFoundError):
+                if _is_unfinished(path.name) and path.stat().st_mtime_ns // 1_000 < before_us:
+                    path.unlink()
+                    removed += 1
+        return Swept(removed)
+
+    def prove(self) -> None:
+        """Create a scratch name twice; the folder may lie on a file system that allows it."""
+        probe(self.put_new, self, str(self.root))
+
     def _path(self, name: str) -> Path:
-        parts = PurePosixPath(name).parts
-        if not parts or parts[0] == "/" or ".." in parts or "\0" in name:
-            raise EvidenceError(
-                "lake file name", expected="a path below the lake", observed=repr(name)[:120]
-            )
-        return self.root.joinpath(*parts)
+        return self.root.joinpath(checked(name))
+
+
+def checked(name: str) -> str:
+    """The name, if every store can hold it.
+
+    Raises:
+        EvidenceError: it leads out of the lake, is not in its shortest form, or has characters
+            that some store refuses.
+    """
+    path = PurePosixPath(name)
+    plain = name == path.as_posix() and not path.is_absolute() and name.isprintable()
+    if not plain or {"", ".", ".."} & {name, *path.parts} or _is_unfinished(path.name):
+        raise EvidenceError(
+            "lake file name", expected="a path below the lake", observed=repr(name)[:120]
+        )
+    return name
+
+
+def _is_unfinished(file: str) -> bool:
+    return file.startswith(_TEMPORARY) or _STAGED.search(file) is not None
+
+
+def _files(below: Path) -> Iterator[Path]:
+    for folder, _, files in os.walk(below):
+        yield from (Path(folder, file) for file in files)
 
 
 @contextmanager
@@ -137,6 +226,16 @@ def _storage(name: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise storage_failed(f"lake file {name}", error) from error
+
+
+def kept_bytes_missing(name: str) -> EvidenceError:
+    """The error of a name that is not there."""
+    return EvidenceError(
+        f"lake file {name}",
+        expected="kept bytes",
+        observed="nothing there",
+        remedy="Restore it from a backup; what was derived from it cannot be checked.",
+    )
 
 
 def storage_failed(thing: str, error: Exception) -> EvidenceError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from countersign.errors import CountersignError
+from countersign.lake.store import LocalStore
 from countersign.model import Window
 from countersign.pipeline import collect, resources
 from countersign.pipeline.workspace import Workspace
@@ -59,11 +60,15 @@ def _expectations() -> str:
 
 
 def _lake(ws: Workspace) -> str:
-    ws.lake_root.mkdir(parents=True, exist_ok=True)
-    probe = ws.lake_root / ".doctor"
-    probe.write_bytes(b"writable")
-    probe.unlink()
-    return f"{ws.lake_root} is writable"
+    ws.lake.store.prove()
+    said = "is writable, and lets a name be created only once"
+    if ws.bucket is None:
+        return f"{ws.lake_root} {said}"
+    LocalStore(ws.lake_root).prove()
+    return (
+        f"{ws.bucket.url} {said}; who may read its salts/ is for the bucket's policy to say."
+        f" Log, findings and packets stay in {ws.lake_root}: one machine writes them, back it up"
+    )
 
 
 def _clock(ws: Workspace) -> str:

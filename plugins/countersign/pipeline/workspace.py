@@ -1,6 +1,7 @@
 """One installation, opened: its configuration, lake, log, keys and plug-ins."""
 
 import secrets
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -16,26 +17,43 @@ from countersign.config import Config, Source
 from countersign.connectors.interface import Connector
 from countersign.controls.interface import Control
 from countersign.errors import ConfigError
+from countersign.lake.bucket import Bucket
 from countersign.lake.lake import Lake
 from countersign.ledger.key import SigningKey
 from countersign.ledger.log import Log
 from countersign.model import instant
+from countersign.pipeline.buckets import bucket, is_bucket
 from countersign.records import Record, kind_name
-from countersign.registry import discover
+from countersign.registry import discover, shipped
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """Everything a verb may touch. `secret` resolves a credential reference at the edge."""
+    """Everything a verb may touch. `secret` resolves a credential reference at the edge.
+
+    `wait` passes so many seconds before a source is asked again.
+    """
 
     config: Config
     secret: Callable[[str], str] = field(default=settings.secret)
     progress: Callable[[str], None] = field(default=lambda _line: None)
+    wait: Callable[[float], None] = field(default=time.sleep)
 
     @cached_property
     def lake(self) -> Lake:
         """The lake of this installation."""
-        return Lake(self.config.path(self.config.countersign.lake), random=secrets.token_bytes)
+        return Lake(
+            self.lake_root,
+            random=secrets.token_bytes,
+            bucket=self.bucket,
+            master=self.keys / "lake.key",
+        )
+
+    @property
+    def bucket(self) -> Bucket | None:
+        """The object store that the lake lies in; None when it is a folder."""
+        lake = self.config.countersign.lake
+        return bucket(lake, self.config.storage, self.secret) if is_bucket(lake) else None
 
     @cached_property
     def key(self) -> SigningKey:
@@ -49,8 +67,9 @@ class Workspace:
 
     @property
     def lake_root(self) -> Path:
-        """The lake's folder."""
-        return self.config.path(self.config.countersign.lake)
+        """The folder of log, findings and packets: the lake's own, or that beside a bucket."""
+        settings = self.config.countersign
+        return self.config.path(settings.local if is_bucket(settings.lake) else settings.lake)
 
     @property
     def keys(self) -> Path:
@@ -64,9 +83,16 @@ class Workspace:
 
     @property
     def reports_folder(self) -> Path | None:
-        """The team's own templates, where configured."""
-        own = self.config.countersign.reports
-        return None if own is None else self.config.path(own) / "reports"
+        """The team's own templates, where its folder has any.
+
+        Raises:
+            ConfigError: the configured folder holds neither templates nor expectations.
+        """
+        if self.config.countersign.reports is None:
+            return None
+        own = self.config.path(self.config.countersign.reports)
+        first, *_ = shipped("reports", own)
+        return first if first.parent == own else None
 
     def now_us(self) -> int:
         """The clock, in microseconds."""
