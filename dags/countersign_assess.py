@@ -13,19 +13,11 @@ from airflow.sdk import (
     WeekWindow,
     dag,
     get_current_context,
-    task,
 )
 
-from countersign_wiring import (
-    COMMON,
-    DAY_CLOSED,
-    FINDINGS,
-    choices,
-    control_ids,
-    form,
-    window_of,
-    workspace,
-)
+from countersign_edge import step, workspace
+from countersign_form import choices, control_ids, form
+from countersign_wiring import COMMON, DAY_CLOSED, FINDINGS, window_of
 
 WEEK = RollupMapper(upstream_mapper=StartOfWeekMapper(), window=WeekWindow())
 
@@ -41,13 +33,13 @@ WEEK = RollupMapper(upstream_mapper=StartOfWeekMapper(), window=WeekWindow())
 def countersign_assess() -> None:
     """Lake -> findings, one week."""
 
-    @task
+    @step()
     def controls() -> list[str]:
         """The controls of this run."""
         ws, asked = workspace(), get_current_context()["params"]["controls"]
         return ws.chosen(ws.controls, asked or (), "control")
 
-    @task(map_index_template="{{ control_name }}", retries=0)
+    @step(map_index_template="{{ control_name }}", retries=0)
     def assess(control: str) -> str:
         """One control's finding."""
         from countersign.pipeline import assess as verb
@@ -56,7 +48,7 @@ def countersign_assess() -> None:
         context["control_name"] = control
         return verb.assess_one(workspace(), window_of(context, 7), control).sentence
 
-    @task(trigger_rule="all_done", outlets=[FINDINGS])
+    @step(trigger_rule="all_done", outlets=[FINDINGS])
     def seal(*, outlet_events=None) -> str:  # type: ignore[no-untyped-def]
         """Append the findings and the hourly manifests to the log."""
         from countersign.pipeline import seal as verb

@@ -6,17 +6,11 @@ read again. One task then admits rows as evidence; refused rows go to quarantine
 A source that is down fails its own task and nothing else: the day is closed and says so.
 """
 
-from airflow.sdk import CronPartitionTimetable, dag, get_current_context, task
+from airflow.sdk import CronPartitionTimetable, dag, get_current_context
 
-from countersign_wiring import (
-    COMMON,
-    DAY_CLOSED,
-    choices,
-    form,
-    source_ids,
-    window_of,
-    workspace,
-)
+from countersign_edge import step, workspace
+from countersign_form import choices, form, source_ids
+from countersign_wiring import COMMON, DAY_CLOSED, window_of
 
 
 @dag(
@@ -28,13 +22,13 @@ from countersign_wiring import (
 def countersign_collect() -> None:
     """Sources -> lake, one day."""
 
-    @task
+    @step()
     def sources() -> list[str]:
         """The sources of this run."""
         ws, asked = workspace(), get_current_context()["params"]["sources"]
         return ws.chosen(ws.config.sources, asked or (), "source")
 
-    @task(map_index_template="{{ source_name }}")
+    @step(map_index_template="{{ source_name }}")
     def collect(source: str) -> str:
         """Fetch one source's pages, keep them verbatim, log their digests."""
         from countersign.pipeline import collect as verb
@@ -43,14 +37,14 @@ def countersign_collect() -> None:
         context["source_name"] = source
         return verb.collect_one(workspace(), window_of(context, 1), source, reread=True).sentence
 
-    @task(trigger_rule="all_done")
+    @step(trigger_rule="all_done")
     def admit() -> str:
         """Parse what changed; admit rows or quarantine them with every reason."""
         from countersign.pipeline import admit as verb
 
         return verb.admit(workspace()).sentence
 
-    @task(trigger_rule="all_done", outlets=[DAY_CLOSED], retries=0)
+    @step(trigger_rule="all_done", outlets=[DAY_CLOSED], retries=0)
     def close(*, outlet_events=None) -> str:  # type: ignore[no-untyped-def]
         """Say which sources failed or are late; the day is closed all the same."""
         from countersign.pipeline import collect as verb

@@ -9,22 +9,21 @@ from datetime import timedelta
 
 from airflow.providers.smtp.hooks.smtp import SmtpHook
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import Param, dag, get_current_context, task
+from airflow.sdk import Param, dag, get_current_context
 
 from countersign.model import instant, rfc3339
-from countersign_wiring import COMMON, PUBLISHED, UNSIGNED, form, window_of, workspace
+from countersign_edge import step, workspace
+from countersign_form import form
+from countersign_wiring import COMMON, PUBLISHED, UNSIGNED, window_of
+
+SMTP = Param("smtp_default", type="string", title="SMTP connection")
 
 
-@dag(
-    schedule=[UNSIGNED],
-    doc_md=__doc__,
-    params=form(smtp=Param("smtp_default", type="string", title="SMTP connection")),
-    **COMMON,
-)
+@dag(schedule=[UNSIGNED], doc_md=__doc__, params=form(smtp=SMTP), **COMMON)
 def countersign_publish() -> None:
     """Unsigned PDF -> signed, published, mailed."""
 
-    @task
+    @step()
     def question() -> dict[str, str]:
         """What the approver is asked: the packet, its digest, the page-1 facts as Markdown."""
         from countersign.pipeline import publish as verb
@@ -40,7 +39,7 @@ def countersign_publish() -> None:
         retries=0,
     )
 
-    @task
+    @step()
     def sign(asked: dict, answer: dict) -> str:  # type: ignore[type-arg]
         """Sign the approved bytes and log the signed file with its approval."""
         from countersign.pipeline import sign as verb
@@ -49,14 +48,14 @@ def countersign_publish() -> None:
         approval = verb.Approval(name, at, asked["unsigned"])
         return verb.sign(workspace(), window_of(get_current_context(), 7), approval).sentence
 
-    @task(outlets=[PUBLISHED])
+    @step(outlets=[PUBLISHED])
     def publish() -> str:
         """Packet, proof and attestation into the out folder."""
         from countersign.pipeline import publish as verb
 
         return verb.publish(workspace(), window_of(get_current_context(), 7)).sentence
 
-    @task
+    @step()
     def mail() -> str:
         """One message to the recipients, once per version."""
         from countersign.pipeline import publish as verb
@@ -66,7 +65,7 @@ def countersign_publish() -> None:
             send = hook.get_conn()._smtp_client.send_message
             return verb.mail(workspace(), window_of(context, 7), send).sentence
 
-    @task
+    @step()
     def verify() -> str:
         """Check what was published as an auditor would."""
         from countersign.pipeline import publish as verb

@@ -1,18 +1,13 @@
-"""What the DAG files share: assets, forms, defaults, and how a task opens the installation."""
+"""What the DAG files share: assets, defaults, and which window a run is about."""
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Asset, BaseHook, Param
+from airflow.sdk import Asset
 
-from countersign import config as settings
-from countersign import controls
-from countersign.errors import ConfigError
 from countersign.model import Window
 from countersign.pipeline.window import decide
-from countersign.registry import plugin_ids
 
 DAY_CLOSED = Asset(name="countersign_day_closed", uri="x-countersign://day/closed")
 FINDINGS = Asset(name="countersign_findings", uri="x-countersign://window/findings")
@@ -32,58 +27,6 @@ COMMON: dict[str, Any] = {
     "default_args": DEFAULTS,
     "tags": ["countersign"],
 }
-
-
-def form(**more: Param) -> dict[str, Param]:
-    """The trigger form: the window, and what the DAG adds."""
-    day = {"type": ["null", "string"], "format": "date"}
-    return {
-        "start": Param(
-            None, **day, title="First day",
-            description="UTC. Leave both days empty for the last complete day or week.",
-        ),
-        "end": Param(
-            None, **day, title="Day after the last",
-            description="Not part of the window: one week is Monday to the next Monday.",
-        ),
-        **more,
-    }  # fmt: skip
-
-
-def choices(what: str, known: Sequence[str]) -> Param:
-    """A multi-select; nothing chosen means all."""
-    return Param(
-        [], type=["null", "array"], items={"type": "string"}, examples=sorted(known), title=what,
-        description="Nothing chosen: all.",
-    )  # fmt: skip
-
-
-def source_ids() -> Sequence[str]:
-    """The configured sources; none where nothing is configured yet, so that the DAGs still load."""
-    try:
-        return tuple(settings.load(settings.find(None)).sources)
-    except ConfigError:
-        return ()
-
-
-def control_ids() -> Sequence[str]:
-    """Every control, found without importing one: Airflow parses DAG files often."""
-    return plugin_ids(controls)
-
-
-def workspace() -> Any:
-    """The installation, with credentials from Airflow connections; imported inside tasks only."""
-    from countersign.pipeline.workspace import open_workspace
-
-    return open_workspace(secret=credential, progress=logging.getLogger("countersign").info)
-
-
-def credential(reference: str) -> str:
-    """The secret behind `airflow:CONNECTION_ID` (its password) or `env:NAME`."""
-    scheme, _, name = reference.partition(":")
-    if scheme != "airflow":
-        return settings.secret(reference)
-    return str(BaseHook.get_connection(name).password)
 
 
 def window_of(context: Mapping[str, Any], days: int) -> Window:

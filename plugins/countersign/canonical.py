@@ -6,6 +6,7 @@ refused: sealed quantities are integers of the smallest unit, or decimal strings
 
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, TypeAlias, Union
 
 import rfc8785
@@ -32,9 +33,21 @@ def encode(document: Json) -> bytes:
         ) from None
 
 
+def join(members: Mapping[str, bytes]) -> bytes:
+    """The canonical bytes of an object, from those of its members: what repeats is encoded once."""
+    placed = sorted((*_key(name), content) for name, content in members.items())
+    return b"{" + b",".join(key + content for _, key, content in placed) + b"}"
+
+
 def digest(content: bytes) -> str:
     """SHA-256 of the bytes, 64 lower-case hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
+
+
+@lru_cache(maxsize=1_024)
+def _key(name: str) -> tuple[bytes, bytes]:
+    """Where a member stands (RFC 8785, 3.2.3: by UTF-16 code units), and its name as written."""
+    return name.encode("utf-16-be"), encode(name) + b":"
 
 
 def _refuse_inexact(value: object, path: str) -> None:

@@ -25,6 +25,11 @@ class CountersignError(Exception):
         message = ": ".join(parts[:2]) + "".join(f", {part}" for part in parts[2:])
         super().__init__(f"{message.rstrip('.')}. {remedy}" if remedy else message)
 
+    @property
+    def is_lasting(self) -> bool:
+        """Whether trying again cannot help before a person has changed something."""
+        return False
+
 
 class Fault(StrEnum):
     """Why a source gave nothing usable; printed in the packet."""
@@ -57,6 +62,11 @@ class SourceError(CountersignError):
         thing = f"source {source}" + (f", page {page}" if page else "") + f": {fault}"
         super().__init__(thing, expected=expected, observed=observed, remedy=remedy)
 
+    @property
+    def is_lasting(self) -> bool:
+        """A refusal is repeated; an outage passes."""
+        return self.fault in {Fault.CREDENTIAL, Fault.REFUSED}
+
     def under(self, source: str) -> "SourceError":
         """The same failure under the id that a configuration gives the source."""
         return SourceError(
@@ -79,3 +89,8 @@ class VerificationError(CountersignError):
 
 class ConfigError(CountersignError):
     """The configuration or the call is wrong."""
+
+    @property
+    def is_lasting(self) -> bool:
+        """Until it is corrected."""
+        return True

@@ -61,12 +61,15 @@ class MemoryTables:
         return replace(self, window=window)
 
     def conclude(self, control: Control) -> Conclusion:
-        """What the pipeline does with a control: reduce, execute, conclude."""
-        reduced = {
-            name: self.connection.to_pyarrow(relation)
-            for name, relation in control.reduce(self).items()
-        }
-        return control.conclude(reduced, self.window)
+        """What the pipeline does with a control: reduce, execute, conclude, keep what it leaves."""
+        run = self.connection.to_pyarrow
+        reduced = {name: run(relation) for name, relation in control.reduce(self).items()}
+        concluded = control.conclude(reduced, self.window)
+        left: dict[str, list[pa.Table]] = {}
+        for piece, relation in control.leave(self, concluded):
+            left.setdefault(piece.split("/")[0], []).append(run(relation))
+        together = {name: pa.concat_tables(tables) for name, tables in left.items()}
+        return replace(concluded, relations={**concluded.relations, **together})
 
 
 @dataclass(frozen=True)

@@ -257,6 +257,16 @@ def test_picture_is_the_violating_request_with_most_jurisdictions(concluded: Con
     assert [hop["seq"] for hop in drawn if isinstance(hop, dict)] == list(range(1, len(drawn) + 1))
 
 
+def test_the_drawn_hops_say_which_of_them_lie_outside(concluded: Conclusion) -> None:
+    drawn = concluded.picture["hops"]
+    assert isinstance(drawn, list)
+    shown = [(hop["surface"], hop["violating"]) for hop in drawn if isinstance(hop, dict)]
+    kept = hops(concluded, str(concluded.picture["request"]))
+    assert shown == [(hop["surface"], hop["outside"]) for hop in kept]
+    assert ("inference", True) in shown
+    assert ("gateway", False) in shown
+
+
 def test_surface_counts_are_of_distinct_requests(concluded: Conclusion) -> None:
     rows = concluded.relations["hops"].to_pylist()
     names = ("surface", "provider", "region", "jurisdiction", "strength")

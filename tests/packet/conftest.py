@@ -119,7 +119,6 @@ def packet_input(**changes: Any) -> PacketInput:
             Population(
                 "gateway_call",
                 8_618,
-                8_618,
                 8_611,
                 7,
                 sources=("litellm",),
@@ -134,7 +133,6 @@ def packet_input(**changes: Any) -> PacketInput:
             ),
             Population(
                 "provider_usage",
-                None,
                 912,
                 912,
                 0,
@@ -146,7 +144,6 @@ def packet_input(**changes: Any) -> PacketInput:
             ),
             Population(
                 "delivery",
-                None,
                 None,
                 None,
                 None,

@@ -102,11 +102,32 @@ def test_labels_of_the_hop_path_stand_apart(seed):
             "strength": chance.choice(["R0", "R1", "R2"]),
             "derived": False,
             "status": chance.choice(["ok", "error"]),
+            "violating": chance.random() < 0.3,
         }
         for i in range(chance.randrange(1, 11))
     ]
     svg = pictures.of("data-residency").draw({"request": "r", "hops": hops, "weakest": 1}, PRINT)
     assert_readable(svg)
+
+
+def test_a_hop_outside_its_promise_differs_in_shape_and_in_words(details):
+    """Not by colour alone: a filled square with the number in it, and what it means below."""
+    picture = details["data-residency"]["picture"]
+    inside = [{**hop, "violating": False} for hop in picture["hops"]]
+    outside = [{**hop, "violating": hop["seq"] == 3} for hop in picture["hops"]]
+    draw = pictures.of("data-residency").draw
+    before, after = (draw({**picture, "hops": hops}, PRINT) for hops in (inside, outside))
+    shapes = [ET.fromstring(svg) for svg in (before, after)]
+    circles, squares = (
+        [len(list(s.iter(f"{SVG}{n}"))) for s in shapes] for n in ("circle", "rect")
+    )
+    assert (circles[0] - circles[1], squares[1] - squares[0]) == (1, 1)
+    words = ["".join(node.text or "" for node in s.iter(f"{SVG}text")) for s in shapes]
+    assert "out of" not in words[0]
+    assert "out of" in words[1]
+    assert "out of region" not in shapes[0][0].text
+    assert "3 Model, attempt 2 in United States, R2, out of region" in shapes[1][0].text
+    assert_readable(after)
 
 
 @pytest.mark.parametrize("ppm", [None, 0, 1, 4_700, 5_000, 5_001, 999_999])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from countersign.pipeline import admit, assess, seal
@@ -151,9 +152,9 @@ def test_a_full_disk_leaves_the_old_state_and_the_next_run_the_new_one(
         ws.log.append([b'{"type":"test"}'])
         kept = findings(ws).latest(site.week, "data-residency")
         changed = dict(kept.finding) | {"reason": "Another conclusion."}
-        findings(ws).keep(site.week, "data-residency", changed, {}, {
-            name: kept.relation(name) for name in ("hops", "requests")
-        })  # fmt: skip
+        pieces = [(f"hops/{file.stem}", pq.read_table(file)) for file in kept.pieces("hops")]
+        relations = [("requests", kept.relation("requests")), *pieces]
+        findings(ws).keep(site.week, "data-residency", changed, {}, relations)
     before = snapshot(site)
     words = [verb, "--config", str(site.config)]
     words += [] if verb == "admit" else ["--window", str(site.week)]

@@ -12,7 +12,17 @@ from countersign.errors import VerificationError
 from countersign.ledger.key import VerifierKey, encode_vkey
 from countersign.ledger.tiles import check_entry
 
-TYPES = ("pages", "finding", "packet", "key", "hour", "attestation")
+TYPES = (
+    "pages",
+    "finding",
+    "packet",
+    "key",
+    "hour",
+    "attestation",
+    "erasure",
+    "retention",
+    "hold",
+)
 
 
 def pages(source: str, day: str, manifest: bytes, *, count: int, version: int = 1) -> bytes:
@@ -76,6 +86,29 @@ def key(verifier: VerifierKey, action: str) -> bytes:
 def attestation(scope: str, envelope: bytes) -> bytes:
     """An attestation that was given out: the DSSE envelope."""
     return _entry("attestation", envelope, scope=scope)
+
+
+def erasure(
+    content: bytes, *, outcome: str, subject: str, authority: str, because: str | None = None
+) -> bytes:
+    """An erasure that was asked for: its tombstone, or the document that says why not.
+
+    `outcome` is erased or refused, `subject` a salted commitment, `because` the hold or the
+    retention duty that forbade it, or kept some rows.
+    """
+    return _entry(
+        "erasure", content, outcome=outcome, subject=subject, authority=authority, because=because
+    )
+
+
+def retention(content: bytes, *, rule: str, authority: str, pages: int, rows: int) -> bytes:
+    """Pages and rows that were deleted because a rule's time had passed: the tombstone."""
+    return _entry("retention", content, rule=rule, authority=authority, pages=pages, rows=rows)
+
+
+def hold(content: bytes, *, action: str, hold: str, authority: str) -> bytes:
+    """A legal hold that was placed or lifted: the document of its scope, without names."""
+    return _entry("hold", content, action=action, hold=hold, authority=authority)
 
 
 def decode(content: bytes) -> Document:

@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 from countersign.canonical import Json
 from countersign.controls._residency_basis import Party, custody, parties, sovereignty
 from countersign.controls._residency_exception import unproven, violating
-from countersign.controls._residency_hop import numbered
 from countersign.controls._residency_interval import Interval, intervals
 from countersign.controls._residency_inventory import inventory, not_examined, surfaces
 from countersign.controls._residency_picture import picture
@@ -52,13 +51,10 @@ class Reading:
             not_holding=count["violating"],
             undecided=count["unproven"],
             measures=self.measures(),
-            picture=picture(self.reduced["requests"], self.hops),
+            picture=picture(self.reduced["requests"], self.reduced["drawable"]),
             tables=self.tables(),
             not_examined=tuple(self.sentences()),
-            relations={
-                "hops": self.hops,
-                "requests": self.reduced["requests"].select(list(REQUESTS)),
-            },
+            relations={"requests": self.reduced["requests"].select(list(REQUESTS))},
             verdicts={
                 "residency": str(self.state),
                 "sovereignty": sovereignty(self.parties),
@@ -118,11 +114,6 @@ class Reading:
             f"{one.interval_share_ppm / 10_000:.1f} % of its requests then and "
             f"{one.week_share_ppm / 10_000:.1f} % of its week"
         )
-
-    @cached_property
-    def hops(self) -> pa.Table:
-        """The `hops` relation."""
-        return numbered(self.reduced["hops"])
 
     @cached_property
     def promised(self) -> pa.Table:
@@ -223,10 +214,6 @@ class Reading:
             yield f"{nameless} calls name no tenant: no promise could be applied to them."
         for surface, stray in rows["stray"].items():
             yield f"{stray} records of {surface} belong to no request of this window's calls."
-        total = self.reduced["requests"].num_rows
-        kept = pc.count_distinct(self.hops["request_id"]).as_py()
-        if kept < total:
-            yield f"Hop by hop, {kept} of {total} requests are kept, the most telling ones."
         left = self.counts["violating"] - self.observations_up_to
         if left > 0:
             yield f"{left} more violating requests are in the requests table only."

@@ -4,9 +4,6 @@ from typing import Final
 
 import ibis
 import ibis.expr.types as ir
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from countersign.controls._residency_mark import SITUATION
 from countersign.controls._residency_term import DERIVED, DETAILS, ORDER, Knowledge
@@ -50,14 +47,13 @@ _ROW: Final = (
 
 
 def hops(known: Knowledge, found: ir.Table, kept: ir.Table) -> ir.Table:
-    """Every hop of the kept requests, in order: the path, then what it left. See `numbered`."""
+    """Every hop of the kept requests, HOPS columns, numbered: the path, then what it left."""
     touched = accesses(known.tables).semi_join(kept, "request_id").view()
     asked = fronted(attempts(known.tables, known.pinned, kept), touched)
     rows = _attempted(found, asked).union(_accessed(known, touched, owners(known, kept)))
     once = rows.group_by(*_ROW).agg(at=rows.at.min())
     once = once.mutate(derived=once.surface.isin(DERIVED))
     order = [
-        once.request_id,
         once.derived,
         once.derived.ifelse(number(once.surface), (once.surface != ORDER[0]).cast("int64")),
         once.at,
@@ -65,19 +61,8 @@ def hops(known: Knowledge, found: ir.Table, kept: ir.Table) -> ir.Table:
         number(once.surface),
         *[once[name].asc(nulls_first=True) for name in ("provider", "region", "call_id", "term")],
     ]
-    return _detailed(once, known, order)
-
-
-def numbered(rows: pa.Table) -> pa.Table:
-    """The `hops` relation, HOPS columns: ordered rows, each with its number in its request."""
-    ids = rows["request_id"].combine_chunks()
-    count = len(ids)
-    first = np.ones(count, dtype=bool)
-    if count > 1:
-        first[1:] = pc.not_equal(ids[1:], ids[:-1]).to_numpy(zero_copy_only=False)
-    at = np.arange(count)
-    started = np.maximum.accumulate(np.where(first, at, 0))
-    return rows.append_column("seq", pa.array(at - started + 1)).select(list(HOPS))
+    place = ibis.row_number().over(group_by="request_id", order_by=order)
+    return _detailed(once.mutate(seq=place + 1), known)
 
 
 def number(surface: ir.StringValue) -> ir.IntegerValue:
@@ -155,22 +140,19 @@ def _accessed(known: Knowledge, touched: ir.Table, owned: ir.Table) -> ir.Table:
     )
 
 
-def _detailed(rows: ir.Table, known: Knowledge, order: list[ir.Value]) -> ir.Table:
+def _detailed(rows: ir.Table, known: Knowledge) -> ir.Table:
     """Hops with what their term says; a hop without evidence of its own rests on the term."""
     details = known.terms.select("term", *DETAILS).view()
     drawn = rows.left_join(details, "term")
     by_term = rows.evidence.isnull() & details.document_digest.notnull()
-    return drawn.select(
-        *[
-            rows[name]
-            for name in rows.columns
-            if name not in {"evidence", "page_digest", "strength"}
-        ],
-        *[details[name] for name in DETAILS if name != "document_digest"],
-        evidence=by_term.ifelse(_TERM, rows.evidence),
-        page_digest=by_term.ifelse(details.document_digest, rows.page_digest),
-        strength=ibis.literal("R") + rows.strength.cast("string"),
-    ).order_by(*order)
+    said = {name: details[name] for name in DETAILS}
+    said |= {
+        "evidence": by_term.ifelse(_TERM, rows.evidence),
+        "page_digest": by_term.ifelse(details.document_digest, rows.page_digest),
+        "strength": ibis.literal("R") + rows.strength.cast("string"),
+    }
+    shown = {name: said[name] if name in said else rows[name] for name in HOPS}
+    return drawn.select(**shown).order_by("request_id", "seq")
 
 
 def owners(known: Knowledge, kept: ir.Table | None = None) -> ir.Table:

@@ -81,4 +81,5 @@ def _drawn(row: dict[str, Any], attempts: int) -> dict[str, Json]:
         "strength": row["strength"],
         "status": row["status"],
         "derived": row["derived"],
+        "violating": row["outside"],
     }

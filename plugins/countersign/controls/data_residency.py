@@ -1,15 +1,17 @@
 """Data residency: did each request, and everything derived from it, stay where it was promised?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
 from countersign.controls._residency_finding import Reading
 from countersign.controls._residency_hop import hops
 from countersign.controls._residency_mark import marks
+from countersign.controls._residency_piece import pieces
 from countersign.controls._residency_promise import (
     minimums,
     promises,
@@ -49,8 +51,8 @@ class DataResidency(Control):
     """`{path, derived, valid_from}`, or a list of them; R2 and R1 when nothing is said."""
     interval_gap_s: int = 600
     """Violating requests this close are one interval even when compliant ones lie between."""
-    hops_up_to: int = 250_000
-    """Hops of at most so many requests are kept, the most telling first; all are graded."""
+    drawn_from: int = 1_000
+    """The request that is drawn is one of so many, the most telling; every one's hops are kept."""
     observations_up_to: int = 10_000
     """At most so many violating requests are listed one by one; all are counted."""
     unproven_up_to: int = 1_000
@@ -61,6 +63,8 @@ class DataResidency(Control):
     )
     needs = (GatewayCall, SurfaceTerm)
     uses = (SurfaceAccess, InferenceLocation, AdequacyTerm)
+    requests_a_piece: ClassVar[int] = 50_000
+    """Bounds the memory of those who read the hops; it changes nothing that is concluded."""
     maps_to = (
         ("GDPR", "Art. 44"),
         ("DORA", "Art. 28(3)"),
@@ -76,14 +80,14 @@ class DataResidency(Control):
 
     def reduce(self, tables: Tables) -> dict[str, ir.Table]:
         """Grade every request in the engine; see `_residency_verdict` and `_residency_hop`."""
-        known = Knowledge(tables, promises(self.promises), minimums(self.minimum_strength))
+        known = self._known(tables)
         found = marks(known)
         asked, touched = tables.table(GatewayCall), tables.table(SurfaceAccess)
         located = tables.table(InferenceLocation)
         stray = touched.anti_join(asked, "request_id")
         return {
             "requests": requests(known, found),
-            "hops": hops(known, found, most_telling(known, found, self.hops_up_to)),
+            "drawable": hops(known, found, most_telling(known, found, self.drawn_from)),
             "touches": touches(known, found),
             "pipelines": asked.group_by(pipeline=asked.pipeline.coalesce("")).agg(
                 nameless=asked.tenant.isnull().sum()
@@ -106,3 +110,13 @@ class DataResidency(Control):
             observations_up_to=self.observations_up_to,
             unproven_up_to=self.unproven_up_to,
         ).conclusion()
+
+    def leave(self, tables: Tables, conclusion: Conclusion) -> Iterator[tuple[str, ir.Table]]:
+        """The hops of every request: `hops/` and the hour that a piece starts with."""
+        known = self._known(tables)
+        found = marks(known)
+        for name, ids in pieces(conclusion.relations["requests"], self.requests_a_piece):
+            yield f"hops/{name}", hops(known, found, ibis.memtable(ids))
+
+    def _known(self, tables: Tables) -> Knowledge:
+        return Knowledge(tables, promises(self.promises), minimums(self.minimum_strength))

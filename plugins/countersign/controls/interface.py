@@ -5,7 +5,7 @@ sees only evidence that is there.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
@@ -49,7 +49,7 @@ class Conclusion:
     None is a measure that could not be computed (missing, never zero). `picture` and `tables`
     hold the numbers of the control's picture and of its tables, JSON without floats.
     `not_examined` says, a sentence each, what the evidence could not show. `relations` are
-    reduced tables that later steps need (the hops of each request).
+    reduced tables that later steps need (the verdict of each request).
     """
 
     state: State
@@ -89,3 +89,11 @@ class Control(ABC):
     @abstractmethod
     def conclude(self, reduced: Mapping[str, pa.Table], window: Window) -> Conclusion:
         """Judge from the reduced relations. Pure; randomness is seeded from their content."""
+
+    def leave(self, tables: Tables, conclusion: Conclusion) -> Iterator[tuple[str, ir.Table]]:
+        """Relations for later steps that are too large for one memory: by name, piece by piece.
+
+        The pipeline runs and stores each piece before it asks for the next. Pure; none by default.
+        """
+        del tables, conclusion
+        return iter(())

@@ -56,10 +56,9 @@ class Week:
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """One kind of record in the window, from what the source says down to what was admitted."""
+    """One kind of record in the window, from what was received down to what was admitted."""
 
     kind: str
-    source_says: int | None
     received: int | None
     admitted: int | None
     refused: int | None

@@ -1,71 +1,19 @@
-"""The population sheet: per kind, from what the source says down to what was examined."""
+"""The population sheet: per kind, from what was received down to what was examined."""
 
-from collections.abc import Iterable, Mapping
-
-from countersign.canonical import Json
 from countersign.packet.input import Population
 from countersign.packet.number import Cell, count_cell, grouped, percent
-from countersign.packet.table import Table, columns, integer, records, row, text_cell
-from countersign.packet.text import plain
-
-
-def of_findings(findings: Iterable[Mapping[str, Json]]) -> tuple[Population, ...]:
-    """What the findings themselves say about the kinds they rest on, one entry per kind."""
-    found: dict[str, Population] = {}
-    for finding in findings:
-        kinds = finding.get("population")
-        for kind, counts in kinds.items() if isinstance(kinds, dict) else ():
-            if isinstance(counts, dict) and kind not in found:
-                found[kind] = _of_kind(kind, counts, finding)
-    return tuple(found[kind] for kind in sorted(found))
-
-
-def _of_kind(kind: str, counts: Mapping[str, Json], finding: Mapping[str, Json]) -> Population:
-    admitted, refused = integer(counts, "rows"), integer(counts, "refused")
-    parts = [e for e in records(finding.get("evidence")) if e.get("kind") == kind]
-    rules = _rules(kind, finding)
-    return Population(
-        kind, None, None if admitted is None else admitted + (refused or 0), admitted, refused,
-        late_days=_days(counts, "late_days"), missing_days=_days(counts, "missing_days"),
-        sources=tuple(sorted({plain(e.get("source"), 40) for e in parts})),
-        refused_by_rule=tuple((name, count) for name, count in rules if count),
-        expectations=len(rules) or None, unmet=sum(1 for _, count in rules if count),
-        digest=str(parts[0]["digest"]) if parts else None,
-    )  # fmt: skip
-
-
-def _days(counts: Mapping[str, Json], name: str) -> tuple[str, ...]:
-    days = counts.get(name)
-    return tuple(plain(day, 40) for day in days) if isinstance(days, list) else ()
-
-
-def _rules(kind: str, finding: Mapping[str, Json]) -> list[tuple[str, int]]:
-    rules: list[tuple[str, int]] = []
-    for suite in records(finding.get("admission")):
-        if suite.get("kind") == kind:
-            rules += [
-                (_rule(e), integer(e, "unexpected") or 0)
-                for e in records(suite.get("expectations"))
-            ]
-    return rules
-
-
-def _rule(expectation: Mapping[str, Json]) -> str:
-    kwargs = expectation.get("kwargs")
-    column = kwargs.get("column") if isinstance(kwargs, dict) else None
-    name = plain(expectation.get("type"), 80).removeprefix("expect_").replace("_", " ")
-    return f"{plain(column, 40)}: {name}" if column else name
+from countersign.packet.table import Table, columns, row, text_cell
 
 
 def sheet(populations: tuple[Population, ...]) -> Table:
     """One row per kind."""
     return Table(
         "Rows in the window, by kind of record",
-        columns("Kind", ">Source says", ">Received", ">Admitted", ">Refused", ">Late days",
-                ">Missing days", ">Examined"),
+        columns("Kind", ">Received", ">Admitted", ">Refused", ">Late days", ">Missing days",
+                ">Examined"),
         tuple(
-            row(text_cell(p.kind, 32, "mono"), count_cell(p.source_says), count_cell(p.received),
-                count_cell(p.admitted), count_cell(p.refused), count_cell(len(p.late_days)),
+            row(text_cell(p.kind, 32, "mono"), count_cell(p.received), count_cell(p.admitted),
+                count_cell(p.refused), count_cell(len(p.late_days)),
                 count_cell(len(p.missing_days)), _examined(p))
             for p in populations
         ),

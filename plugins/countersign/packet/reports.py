@@ -3,20 +3,19 @@
 A team's own folder comes first, file by file; then the copy in the wheel; then the checkout.
 """
 
-from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 
 from countersign.errors import ConfigError
 from countersign.packet.pictures import marks
 from countersign.packet.pictures.palette import PRINT
+from countersign.registry import shipped
 
 
 def folders(override: Path | None = None) -> tuple[Path, ...]:
     """The folders to look in, first match wins.
 
     Raises:
-        ConfigError: no packaged `reports` folder exists, or the configured one is no folder.
+        ConfigError: nothing was shipped, or the configured folder is none.
     """
     if override is not None and not override.is_dir():
         raise ConfigError(
@@ -25,8 +24,8 @@ def folders(override: Path | None = None) -> tuple[Path, ...]:
             observed="nothing there",
             remedy="Correct `reports` in the configuration, or leave it out.",
         )
-    shipped = _shipped()
-    return (shipped,) if override is None else (override, shipped)
+    own = () if override is None else (override,)
+    return (*own, shipped("reports")[0])
 
 
 def read(name: str, override: Path | None = None) -> bytes:
@@ -49,21 +48,6 @@ def assets(override: Path | None = None) -> dict[str, bytes]:
         for file in sorted(folder.glob("fonts/*.woff2")):
             found[file.relative_to(folder).as_posix()] = file.read_bytes()
     return dict(sorted(found.items()))
-
-
-@lru_cache(maxsize=1)
-def _shipped() -> Path:
-    packaged = Path(str(files("countersign"))) / "_shipped" / "reports"
-    checkout = Path(str(files("countersign"))).parents[1] / "reports"
-    for folder in (packaged, checkout):
-        if (folder / "page.css").is_file():
-            return folder
-    raise ConfigError(
-        "the packet's templates",
-        expected="reports/ in the package or the checkout",
-        observed="neither",
-        remedy="Install the package again.",
-    )
 
 
 def templates(override: Path | None = None) -> dict[str, bytes]:

@@ -10,6 +10,7 @@ import json
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol
 
 import ibis.expr.types as ir
@@ -147,7 +148,9 @@ def _assess(ws: Workspace, window: Window, name: str, control: Control) -> Kept:
     finding["population"] = ws.lake.population(kinds, window, ws.kinds)
     finding["admission"] = ws.lake.admission(kinds, window)
     files = {"detail.json": detail, "observations.jsonl": observations}
-    return findings(ws).keep(window, name, finding, files, conclusion.relations)
+    left = ((piece, tables.run(table)) for piece, table in control.leave(tables, conclusion))
+    relations = chain(conclusion.relations.items(), left if conclusion.relations else ())
+    return findings(ws).keep(window, name, finding, files, relations)
 
 
 def _gaps(evidence: Iterable[Evidence]) -> list[str]:

@@ -10,7 +10,7 @@ from countersign.canonical import digest
 from countersign.canonical import encode as canonical
 from countersign.lake.raw import COMPLETE, PageManifest
 from countersign.ledger.key import encode_vkey
-from countersign.model import State, Status, Window, rfc3339
+from countersign.model import US_PER_DAY, State, Status, Window, moment, rfc3339
 from countersign.packet import money
 from countersign.packet.environment import Environment
 from countersign.packet.input import (
@@ -155,7 +155,6 @@ def _population(kind: str, document: dict[str, Any], examined_by: tuple[str, ...
     parts = [e for e in document["evidence"] if e["kind"] == kind]
     return Population(
         kind=kind,
-        source_says=None,
         received=counts["rows"] + counts["refused"] + counts["repeated"],
         admitted=counts["rows"],
         refused=counts["refused"],
@@ -247,5 +246,7 @@ def _outages(ws: Workspace, window: Window) -> Iterator[Outage]:
 
 
 def _final_after(ws: Workspace, window: Window) -> str:
-    longest = max((connector.lag for connector in ws.sources.values()), default=timedelta())
-    return (window.end + timedelta(days=-(-longest // timedelta(days=1)))).isoformat()
+    """The day from which no source may revise the window's last day any more: the bill is last."""
+    last = window.end - timedelta(days=1)
+    settled = max((s.settled(last) for s in ws.sources.values()), default=window.end_us)
+    return moment(settled + US_PER_DAY - 1).date().isoformat()

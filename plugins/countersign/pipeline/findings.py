@@ -1,14 +1,14 @@
 """Where findings are kept: one folder per window, control and version, written once.
 
 `findings/<start>_<end>/<control>/v1/` holds `finding.json` (canonical bytes, what is sealed),
-`detail.json`, `observations.jsonl` and the control's relations as Parquet. `not-run.json` stands
-beside the versions when the last run of the control crashed.
+`detail.json`, `observations.jsonl` and the control's relations as Parquet; one that is kept in
+pieces is a folder. `not-run.json` stands beside the versions when the last run crashed.
 """
 
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,10 @@ class Kept:
         """A reduced relation that the control left for later steps."""
         return pq.read_table(self.folder / f"{name}.parquet")
 
+    def pieces(self, name: str) -> list[Path]:
+        """The files of a relation that was left in pieces, in the order of their names."""
+        return sorted((self.folder / name).glob("*.parquet"))
+
 
 @dataclass(frozen=True, slots=True)
 class Findings:
@@ -82,11 +86,12 @@ class Findings:
         control: str,
         finding: dict[str, Json],
         files: Mapping[str, bytes],
-        relations: Mapping[str, pa.Table],
+        relations: Iterable[tuple[str, pa.Table]],
     ) -> Kept:
         """Store a finding as a new version that names the one it supersedes.
 
-        The same conclusion as the latest version stores nothing and returns that one.
+        The same conclusion as the latest version stores nothing and returns that one. Relations
+        are asked for one by one, each when the one before is stored.
         """
         folder = self._folder(window, control)
         (folder / "not-run.json").unlink(missing_ok=True)
@@ -103,8 +108,7 @@ class Findings:
         (draft / "finding.json").write_bytes(canonical(finding))
         for name, content in files.items():
             (draft / name).write_bytes(content)
-        for name, table in relations.items():
-            pq.write_table(table, draft / f"{name}.parquet")
+        _write_relations(draft, relations)
         target = folder / f"v{version}"
         if target.exists():
             shutil.rmtree(draft)
@@ -114,3 +118,15 @@ class Findings:
 
     def _folder(self, window: Window, control: str) -> Path:
         return self.root / f"{window.start}_{window.end}" / control
+
+
+def _write_relations(draft: Path, relations: Iterable[tuple[str, pa.Table]]) -> None:
+    """Write them as they come; a control that crashes half-way leaves no draft behind."""
+    try:
+        for name, table in relations:
+            file = draft / f"{name}.parquet"
+            file.parent.mkdir(exist_ok=True)
+            pq.write_table(table, file)
+    except BaseException:
+        shutil.rmtree(draft)
+        raise

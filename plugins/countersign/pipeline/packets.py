@@ -1,8 +1,8 @@
 """Where packets are kept: a folder per window and version, each file written once.
 
 `packets/<start>_<end>/v1/` holds `unsigned.pdf` and `rendered.json` (what it was rendered from),
-then `packet.pdf`, `packet.tlog-proof` and `signed.json` once a person approved it, then
-`mailed.json`. A version is replaced only while it is unsigned.
+then `packet.pdf`, `signing.json` (its log entry), `packet.tlog-proof` and `signed.json` once a
+person approved it, then `mailed.json`. A version is replaced only while it is unsigned.
 """
 
 import json

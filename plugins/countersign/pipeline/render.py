@@ -16,6 +16,7 @@ from countersign.pipeline import compose
 from countersign.pipeline.assess import findings
 from countersign.pipeline.packets import KeptPacket, Packets
 from countersign.pipeline.seal import sealed
+from countersign.pipeline.signing import finish
 from countersign.pipeline.workspace import Workspace
 
 
@@ -49,6 +50,9 @@ def render(ws: Workspace, window: Window) -> Rendered:
     override = ws.reports_folder
     surroundings = environment.environment(override)
     basis = digest(canonical({"seal": seal.document(), "environment": surroundings.digest}))
+    latest = packets(ws).latest(window)
+    if latest is not None and not latest.is_signed:
+        finish(ws, latest)  # a signing that was cut short may be logged: not to be rendered over
     packet = packets(ws).next(window, basis=basis)
     if packet.is_signed:
         return _rendered(packet)  # what a person approved and we signed is never rendered over

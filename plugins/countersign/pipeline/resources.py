@@ -1,28 +1,12 @@
-"""Where templates and expectations are: a configured folder first, then the package's own."""
+"""Where this installation's templates and expectations are: its own folder first, if it has one."""
 
 from pathlib import Path
 
 from countersign.config import Config
-from countersign.errors import ConfigError
-
-_PACKAGE = Path(__file__).resolve().parent.parent
+from countersign.registry import shipped
 
 
 def folders(name: str, config: Config | None = None) -> tuple[Path, ...]:
-    """Folders called `reports` or `expectations`: the override, the wheel's copy, the checkout's.
-
-    Raises:
-        ConfigError: it is nowhere.
-    """
-    candidates = [_PACKAGE / "_shipped" / name, _PACKAGE.parent.parent / name]
-    if config is not None and config.countersign.reports is not None:
-        candidates.insert(0, config.path(config.countersign.reports) / name)
-    found = tuple(candidate for candidate in candidates if candidate.is_dir())
-    if not found:
-        raise ConfigError(
-            f"folder {name}",
-            expected=f"{candidates[0]}",
-            observed="nothing there",
-            remedy="Reinstall the package, or set [countersign] reports.",
-        )
-    return found
+    """Folders called `reports` or `expectations`, the configured one first (`shipped`)."""
+    own = None if config is None else config.countersign.reports
+    return shipped(name, None if config is None or own is None else config.path(own))

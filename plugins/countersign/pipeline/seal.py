@@ -99,13 +99,10 @@ def _hours(ws: Workspace, window: Window, before: Seal | None) -> dict[str, byte
     kept = residency.finding(ws, window)
     if kept is None:
         return {}
-    if not residency.is_complete(kept):
-        ws.progress(f"hours of {window} not sealed: hops_up_to of data-residency is too low")
-        return {}
     old = {hour: ws.log.entry(leaf) for hour, leaf in before.hours} if before else {}
-    found = residency.requests(ws, kept)
     return {
-        hour: _versioned(hour, records, old) for hour, records in residency.by_hour(found, window)
+        hour: _versioned(hour, records, old)
+        for hour, records in residency.by_hour(ws, kept, window)
     }
 
 

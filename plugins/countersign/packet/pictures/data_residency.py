@@ -1,7 +1,8 @@
 """The hop path of one request: where each copy of it was touched, and how well that is known.
 
 Lanes are jurisdictions in the order of first touch; the last one, hatched, is "no evidence".
-Numbered discs go left to right in time; what was derived from the request follows it.
+Numbered discs go left to right in time; what was derived from the request follows it. A hop
+outside of the promise is a filled square, in the colour of violations, and says "out of region".
 """
 
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ HEADING: Final = "The path of the worst request, hop by hop"
 _LEFT, _LANE, _TOP, _RADIUS = 70.0, 23.0, 30.0, 7.0
 _NOWHERE: Final = "no evidence"
 _MOST: Final = 10
+_OUTSIDE: Final = "out of region"
 _FAILED: Final = frozenset({"error", "failed", "cancelled", "timeout"})
 
 
@@ -55,7 +57,7 @@ def numbers(detail: Mapping[str, Json]) -> tuple[Table, ...]:
 def _title(hops: list[Mapping[str, Json]], picture: Mapping[str, Json]) -> str:
     steps = [
         f"{hop.get('seq')} {hop.get('label') or hop.get('surface')} in {_lane(hop)}, "
-        f"{hop.get('strength')}"
+        f"{hop.get('strength')}{f', {_OUTSIDE}' if _is_outside(hop) else ''}"
         for hop in hops
     ]
     request = plain(picture.get("request"), 40)
@@ -91,11 +93,15 @@ def _draw_lanes(canvas: Canvas, lanes: list[str]) -> None:
 
 
 def _colour(hop: Mapping[str, Json], picture: Mapping[str, Json], palette: Palette) -> str:
-    if hop.get("violating") is True:
+    if _is_outside(hop):
         return palette.not_satisfied
     if _lane(hop) == _NOWHERE or (hop.get("seq") == picture.get("weakest") and _is_weak(hop)):
         return palette.inconclusive
     return palette.data
+
+
+def _is_outside(hop: Mapping[str, Json]) -> bool:
+    return hop.get("violating") is True
 
 
 def _is_weak(hop: Mapping[str, Json]) -> bool:
@@ -104,16 +110,22 @@ def _is_weak(hop: Mapping[str, Json]) -> bool:
 
 def _disc(canvas: Canvas, hop: Mapping[str, Json], at: tuple[float, float], colour: str) -> None:
     unknown = _lane(hop) == _NOWHERE
-    dash = "2.2 1.6" if unknown or _is_weak(hop) else ""
-    canvas.disc(at, _RADIUS, canvas.palette.paper, colour, dash=dash)
+    fill = colour
+    if _is_outside(hop):
+        side = 2 * _RADIUS - 1
+        canvas.rect((at[0] - side / 2, at[1] - side / 2, side, side), colour)
+        fill = canvas.palette.paper
+    else:
+        dash = "2.2 1.6" if unknown or _is_weak(hop) else ""
+        canvas.disc(at, _RADIUS, canvas.palette.paper, colour, dash=dash)
     shown = "?" if unknown else plain(hop.get("seq"), 3)
-    canvas.text((at[0], at[1] + 2.8), shown, size=8, anchor="middle", weight=600, fill=colour)
+    canvas.text((at[0], at[1] + 2.8), shown, size=8, anchor="middle", weight=600, fill=fill)
 
 
 def _under(
     canvas: Canvas, hop: Mapping[str, Json], place: tuple[float, float, float], colour: str
 ) -> float:
-    """Name, strength and parent below a disc; returns how deep the words reach."""
+    """Name, strength, violation and parent below a disc; returns how deep the words reach."""
     x, y, step = place
     marked = colour != canvas.palette.data
     fill = colour if marked else canvas.palette.ink
@@ -132,6 +144,9 @@ def _under(
         weight=600 if marked else 400,
         fill=fill,
     )
+    for line in balanced(_OUTSIDE, step - 5, 7.5, 2) if _is_outside(hop) else ():
+        y += 9.5
+        canvas.text((x, y), line, size=7.5, anchor="middle", weight=600, fill=colour)
     parent = hop.get("operator_parent")
     words = f"parent {plain(parent, 16)}" if parent else "parent unknown"
     canvas.text(
