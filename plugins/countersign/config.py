@@ -22,6 +22,18 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Storage(_Strict):
+    """How an S3-compatible object store is reached: `[storage]`, or a source's own `storage`."""
+
+    endpoint_url: str | None = None
+    """Where it answers; the cloud's own address when absent."""
+    region: str = "us-east-1"
+    allow_http: bool = False
+    credential: str | None = None
+    """Reference of ACCESS_KEY_ID:SECRET_ACCESS_KEY[:SESSION_TOKEN]; when absent, the standard
+    variables AWS_* or the machine's role."""
+
+
 class Source(BaseModel):
     """One `[sources.ID]` table; keys that are not listed here are the connector's settings."""
 
@@ -30,6 +42,8 @@ class Source(BaseModel):
     connector: str
     url: str
     credential: str | None = None
+    storage: Storage | None = None
+    """For a url `s3:` whose store is not that of `[storage]`."""
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -52,12 +66,59 @@ class Trust(_Strict):
     keys: tuple[str, ...] = ()
 
 
+class Witness(_Strict):
+    """One that cosigns the log's checkpoints (C2SP tlog-witness)."""
+
+    key: str
+    """Its vkey, of type 0x04."""
+    url: str
+    """Its submission prefix."""
+
+
+class LogSettings(_Strict):
+    """The `[log]` table."""
+
+    witnesses: tuple[Witness, ...] = ()
+
+
 class Text(_Strict):
     """How prompt text becomes columns at admission; the text itself never leaves the lake."""
 
     vocabulary_from: str | None = None
     """First day of the weeks that pin the vocabulary; the first admitted day when absent."""
     vocabulary_weeks: int = 4
+
+
+class RetentionClass(BaseModel):
+    """One `[[retention.classes]]` table: calls of a tenant or pipeline, and periods by kind."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+    tenant: str | None = None
+    pipeline: str | None = None
+
+    @property
+    def periods(self) -> Mapping[str, Any]:
+        """Period by kind."""
+        return dict(self.model_extra or {})
+
+
+class Retention(BaseModel):
+    """How long what is kept: `raw_pages` and record kinds, each a period like "400d" or "2y"."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    authority: str = "[retention] of the configuration"
+    """Who decided, for the log."""
+    at_least: Annotated[Mapping[str, str], Field(default_factory=dict)]
+    """Duties to keep, by kind: erasure waits for the longest of them."""
+    classes: tuple[RetentionClass, ...] = ()
+
+    @property
+    def periods(self) -> Mapping[str, Any]:
+        """Period by what is kept."""
+        return dict(self.model_extra or {})
 
 
 class Installation(_Strict):
@@ -68,6 +129,10 @@ class Installation(_Strict):
     origin: str = "countersign.example/log"
     prepared_by: str = "Platform engineering"
     lake: str = "lake"
+    """A folder, or `s3://bucket/prefix` with `[storage]`."""
+    local: str = "local"
+    """Beside an object store: the folder of the log, findings and packets, which have one writer
+    and stay on one machine. A lake in a folder holds them itself."""
     keys: str = "keys"
     out: str = "out"
     reports: str | None = None
@@ -89,6 +154,9 @@ class Config(_Strict):
     mail: Mail = Mail()
     trust: Trust = Trust()
     text: Text = Text()
+    log: LogSettings = LogSettings()
+    retention: Annotated[Retention, Field(default_factory=Retention)]
+    storage: Storage = Storage()
     folder: Path = Path()
 
     def path(self, relative: str) -> Path:

@@ -18,6 +18,11 @@ ENTRIES = {
     ),
     "packet": entries.packet("CS.pdf", "2026-11-09/2026-11-16", CONTENT, status="provisional"),
     "attestation": entries.attestation("request ab", CONTENT),
+    "erasure": entries.erasure(CONTENT, outcome="erased", subject="ab" * 32, authority="DPO"),
+    "retention": entries.retention(
+        CONTENT, rule="raw_pages = 400d", authority="policy 7", pages=2, rows=0
+    ),
+    "hold": entries.hold(CONTENT, action="placed", hold="case-1", authority="legal"),
 }
 
 

@@ -13,6 +13,7 @@ from countersign.records import KINDS
 COMMANDS = (
     "init", "doctor", "collect", "admit", "assess", "seal", "attest", "render", "sign",
     "publish", "run", "verify", "usage", "schema", "controls", "sources",
+    "erase", "retention", "hold place", "hold lift", "hold list",
     "log check", "world build", "world serve", "world score",
 )  # fmt: skip
 WEEK = "2026-11-09/2026-11-16"
@@ -179,7 +180,7 @@ def test_init_writes_keys_once_and_never_over_them(countersign: Run, empty: Path
     assert first.code == 0
     assert {file: file.read_bytes() for file in before} == before
     secret = [f for f in (empty / "keys").iterdir() if f.suffix == ".key"]
-    assert len(secret) == 2
+    assert len(secret) == 3
     assert {file.stat().st_mode & 0o077 for file in secret} == {0}
 
 

@@ -21,10 +21,16 @@ def verify(context: typer.Context) -> None:
 
 @log_app.command()
 def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Derive the whole log again from its entries; name the first bad one."""
+    """Derive the whole log again from its entries; name the first bad one.
+
+    Then look for every raw page that it speaks of: kept, erased, past its retention, or missing.
+    """
     from countersign.model import rfc3339
+    from countersign.pipeline import evidence
 
     ws = workspace(config)
     ws.log.check()
-    document = {"size": ws.log.size, "checked_at": rfc3339(ws.now_us())}
-    answer(f"{ws.log.size} entries: every hash derives again", document, as_json=as_json)
+    found = evidence.check(ws)
+    document = {"size": ws.log.size, "checked_at": rfc3339(ws.now_us()), **found.document()}
+    said = f"{ws.log.size} entries: every hash derives again; {found.sentence}"
+    answer(said, document, as_json=as_json)

@@ -5,15 +5,18 @@ never holds a secret: `Fetch` is already bound to the host and its credential.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import ClassVar, Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import ClassVar, Protocol, runtime_checkable
 
-from countersign.canonical import Json
+import pyarrow as pa
+
+from countersign.canonical import Json, digest
+from countersign.connectors.wire.cut import Cut, Whose, cut
 from countersign.errors import Fault, SourceError
 from countersign.model import Window
-from countersign.records import Record
+from countersign.records import Record, tables
 from countersign.registry import plugin_id
 
 Params = Mapping[str, str | int | Sequence[str]]
@@ -52,6 +55,15 @@ class Folder(Protocol):
         ...
 
 
+@runtime_checkable
+class Pieces(Protocol):
+    """A folder whose files can be read piece by piece."""
+
+    def pieces(self, name: str, size: int) -> Iterator[bytes]:
+        """Yield the bytes of one file, so many at a time."""
+        ...
+
+
 class Database(Protocol):
     """Read-only SQL on one database with one credential."""
 
@@ -71,13 +83,20 @@ class Connector(ABC):
     kinds: ClassVar[tuple[type[Record], ...]]
     """The kinds that `parse` yields."""
     lag: ClassVar[timedelta] = timedelta(days=1)
-    """How long after a day ends its pages may still change: re-read until then, then final."""
+    """How long after a day ends its pages may still change: it is read again until then."""
     credential_header: ClassVar[str] = "Authorization: Bearer {}"
     """How the source wants its credential."""
 
     records: tuple[str, ...] | None = None
     """Take only these kinds from the source; None is all. Others are dropped at admission, and
     a connector may spare itself the work of reading them."""
+
+    def settled(self, day: date) -> int:
+        """The instant from which the source revises a day no more: final when read after it. Pure.
+
+        A source of money says here when a day is billed; its day is then read once more.
+        """
+        return Window.day(day).end_us + self.lag // timedelta(microseconds=1)
 
     @abstractmethod
     def pages(self, fetch: Fetch, window: Window) -> Iterator[bytes]:
@@ -118,3 +137,41 @@ class Connector(ABC):
         Raises:
             SourceError: the page is truncated or malformed.
         """
+
+    def tables(self, page: bytes) -> Mapping[type[Record], pa.Table]:
+        """The records of one page as one Arrow table a kind: what admission takes. Pure.
+
+        A source of many rows builds the columns itself, and `parse` from them.
+
+        Raises:
+            SourceError: the page is truncated or malformed, or a value fits no column.
+        """
+        return tabled(plugin_id(type(self)), page, self.parse(page))
+
+    def without(self, page: bytes, whose: Whose) -> Cut:
+        """The page without the rows of somebody, to erase a person. Pure.
+
+        JSON Lines, and JSON documents with lists of rows, packed by gzip or not, are cut row by
+        row; a connector whose pages have another form says here how, or the whole page goes.
+        """
+        everything = replace(self, records=None)  # a row's owner may be in a kind not taken
+        return cut(page, everything.parse, whose)
+
+
+def tabled(source: str, page: bytes, records: Iterable[Record]) -> dict[type[Record], pa.Table]:
+    """The records of a page as one table a kind.
+
+    Raises:
+        SourceError: a value fits no column.
+    """
+    try:
+        return tables(records)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+        raise SourceError(
+            source,
+            Fault.MALFORMED,
+            page=f"sha256:{digest(page)[:16]}",
+            expected="values that fit their columns",
+            observed=str(error)[:300],
+            remedy="The page is kept; the day is admitted when the source sends it right.",
+        ) from error

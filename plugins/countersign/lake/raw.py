@@ -4,7 +4,8 @@
 pages in order; a reading that differs makes the next version and the old one stays readable.
 `standing.json` beside the versions holds what may change without one: whether the day is final,
 and the gap left by a later reading that failed. A day is `2026-11-09`, or `dated` for files of
-dated knowledge.
+dated knowledge. A page's name is the digest of what the source said; on disk it is encrypted
+under a key of its own (`page_keys`). What was destroyed by right has a tombstone.
 """
 
 import json
@@ -14,7 +15,9 @@ from typing import Any, Final
 
 from countersign.canonical import Json, digest, encode
 from countersign.errors import EvidenceError, Fault, SourceError
+from countersign.lake.page_keys import HEADER, PageKeys
 from countersign.lake.store import Store
+from countersign.lake.tombstone import Tombstones
 from countersign.model import rfc3339
 
 DATED: Final = "dated"
@@ -44,7 +47,8 @@ class PageManifest:
     """One source's pages of one day, in the order in which they came.
 
     `status` is `complete` or the fault that ended the reading. `version` is 0 until recorded.
-    `final` and `gap` are the day's standing now; they are no part of the version.
+    `final`, `gap` and `expired` (its pages were destroyed when their time had passed) are the
+    day's standing now; they are no part of the version.
     """
 
     source: str
@@ -56,6 +60,7 @@ class PageManifest:
     final: bool
     note: str = ""
     gap: Gap | None = None
+    expired: bool = False
 
     @property
     def digest(self) -> str:
@@ -79,9 +84,13 @@ class PageManifest:
 
 @dataclass(frozen=True, slots=True)
 class RawPages:
-    """Every page that was ever fetched, and every version of every day."""
+    """Every page that was ever fetched, and every version of every day.
+
+    Without `keys` pages are kept as they come; both kinds of lake can be read.
+    """
 
     store: Store
+    keys: PageKeys | None = None
 
     def keep(self, source: str, day: str, content: bytes) -> PageRef:
         """Keep a page before anybody looks into it.
@@ -90,8 +99,11 @@ class RawPages:
             SourceError: the disk refuses.
         """
         page = PageRef(digest(content), len(content))
+        name = _page_name(source, day, page.digest)
         try:
-            self.store.put_new(_page_name(source, day, page.digest), content)
+            if not self.holds(source, day, page.digest):
+                self.store.delete(name)  # without its key it is what a kill left of a destruction
+                self.store.put_new(name, self._sealed(name, content, page.digest))
         except EvidenceError as error:
             raise SourceError(
                 source,
@@ -107,10 +119,14 @@ class RawPages:
         """A kept page, checked against its name.
 
         Raises:
-            EvidenceError: it is gone, or its bytes are not those that were kept.
+            EvidenceError: it is gone, by right or not, or its bytes are not those that were kept.
         """
         name = _page_name(source, day, page_digest)
+        if not self.holds(source, day, page_digest):
+            self._refuse_lost(source, day, page_digest)
         content = self.store.get(name)
+        if self.keys is not None and self.keys.exists(name):
+            content = self.keys.open(name, content, page_digest)
         if digest(content) != page_digest:
             raise EvidenceError(
                 f"lake file {name}",
@@ -119,6 +135,45 @@ class RawPages:
                 remedy="The file was altered after it was kept; restore it from a backup.",
             )
         return content
+
+    def holds(self, source: str, day: str, page_digest: str) -> bool:
+        """Whether a page is there and has the key that opens it."""
+        name = _page_name(source, day, page_digest)
+        if not self.store.exists(name):
+            return False
+        if self.keys is None or self.keys.exists(name):
+            return True
+        stored = self.store.get(name)  # of an older lake, which kept pages as they came?
+        return not stored.startswith(HEADER) or digest(stored) == page_digest
+
+    def destroy(self, source: str, day: str, page_digest: str) -> None:
+        """Destroy a page for good: its key first, so that a kill in between leaves nothing."""
+        name = _page_name(source, day, page_digest)
+        if self.keys is not None:
+            self.keys.destroy(name)
+        self.store.delete(name)
+
+    def rewrite(
+        self, source: str, day: str, changed: Mapping[str, PageRef | None]
+    ) -> PageManifest | None:
+        """A new version of a day with other pages, or none, for some; its standing stays.
+
+        None when the newest version lists none of them. Repeatable.
+        """
+        held = self.manifest(source, day)
+        if held is None or not changed.keys() & {page.digest for page in held.pages}:
+            return None
+        pages = ((changed.get(page.digest, page)) for page in held.pages)
+        kept = tuple(page for page in pages if page is not None)
+        version = replace(held, version=held.version + 1, pages=kept)
+        self.store.put_new(_version_name(version), encode(version.document()))
+        return self._stand(version)
+
+    def expire(self, source: str, day: str) -> None:
+        """Note that a day's pages were destroyed because their time had passed."""
+        held = self.manifest(source, day)
+        if held is not None:
+            self._stand(replace(held, expired=True))
 
     def record(self, reading: PageManifest) -> tuple[PageManifest, bool]:
         """Keep a reading of a day; returns what now holds, and whether it is a new version.
@@ -131,7 +186,8 @@ class RawPages:
             gap = Gap(reading.status, reading.fetched_at, reading.note)
             return self._stand(replace(held, gap=gap)), False
         if held is not None and _same(held, reading):
-            return self._stand(replace(held, final=held.final or reading.final, gap=None)), False
+            final = held.final or reading.final
+            return self._stand(replace(held, final=final, gap=None, expired=False)), False
         version = replace(reading, version=1 if held is None else held.version + 1, gap=None)
         if not self.store.put_new(_version_name(version), encode(version.document())):
             return self.record(reading)  # another reader recorded this version a moment ago
@@ -147,12 +203,27 @@ class RawPages:
         return _decode(self.store.get(name), {}) if self.store.exists(name) else None
 
     def manifests(self) -> dict[tuple[str, str], PageManifest]:
-        """The newest version of every day of every source."""
+        """The newest version of every day of every source whose pages have not expired."""
         folders: dict[str, list[str]] = {}
         for name in self.store.names("manifests"):
             folders.setdefault(name.rsplit("/", 1)[0], []).append(name)
         opened = (self._open(folder, names) for folder, names in folders.items())
-        return {(m.source, m.day): m for m in opened if m is not None}
+        return {(m.source, m.day): m for m in opened if m is not None and not m.expired}
+
+    def _sealed(self, name: str, content: bytes, page_digest: str) -> bytes:
+        return content if self.keys is None else self.keys.seal(name, content, page_digest)
+
+    def _refuse_lost(self, source: str, day: str, page_digest: str) -> None:
+        thing, expected = f"lake page {source}/{day}/{page_digest}", "a kept page"
+        tombstone = Tombstones(self.store).find(source, day, page_digest)
+        if tombstone is not None:
+            remedy = "This is the intended state; its digest in the log still holds."
+            said = tombstone.sentence
+            raise EvidenceError(thing, expected=expected, observed=said, remedy=remedy)
+        if self.store.exists(_page_name(source, day, page_digest)):
+            remedy = "Restore page_keys/ from a backup, unless a destruction was interrupted."
+            said = "encrypted, and its key is gone"
+            raise EvidenceError(thing, expected=expected, observed=said, remedy=remedy)
 
     def _open(self, folder: str, names: list[str]) -> PageManifest | None:
         versions = [name for name in names if not name.endswith("standing.json")]
@@ -189,7 +260,8 @@ def _standing(manifest: PageManifest) -> dict[str, Json]:
             "fetched_at_us": gap.fetched_at,
             "note": gap.note,
         }
-    return {"version": manifest.version, "final": manifest.final, "gap": written}
+    said: dict[str, Json] = {"version": manifest.version, "final": manifest.final, "gap": written}
+    return {**said, "expired": True} if manifest.expired else said
 
 
 def _decode(content: bytes, standing: Mapping[str, Any]) -> PageManifest:
@@ -207,4 +279,5 @@ def _decode(content: bytes, standing: Mapping[str, Any]) -> PageManifest:
         final=bool(current.get("final", False)),
         note=document["note"],
         gap=gap and Gap(gap["status"], gap["fetched_at_us"], gap["note"]),
+        expired=bool(current.get("expired", False)),
     )

@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -76,17 +76,22 @@ class Salts:
 
     def request_salts(self, day: str, requests: Sequence[str]) -> dict[str, bytes]:
         """The salts of a day's requests; those that have none yet get one, once."""
-        known = self._record_salts(day)
-        fresh = [name for name in dict.fromkeys(requests) if name not in known]
-        if fresh:
-            drawn = self.random(SALT_BYTES * len(fresh))
-            known |= {name: _slice(drawn, i) for i, name in enumerate(fresh)}
-            columns = [list(known), list(known.values())]
-            table = pa.Table.from_arrays(
-                [pa.array(c, f.type) for c, f in zip(columns, _RECORD_SALTS, strict=True)],
-                schema=_RECORD_SALTS,
-            )
-            self.store.replace(_day_name(day), _written(table), private=True)
+        return _by_request(self.salt_requests(day, pa.array(requests, pa.string())))
+
+    def salt_requests(self, day: str, requests: pa.Array) -> pa.Table:
+        """The same for a column of requests: `request_id` and `salt` of the whole day."""
+        name = _day_name(day)
+        known = _RECORD_SALTS.empty_table()
+        if self.store.exists(name):
+            known = _read(self.store.get(name)).cast(_RECORD_SALTS)
+        fresh = requests.unique()
+        fresh = fresh.filter(pc.invert(pc.is_in(fresh, known["request_id"].combine_chunks())))
+        if len(fresh):
+            drawn = pa.py_buffer(self.random(SALT_BYTES * len(fresh)))
+            drawn = pa.Array.from_buffers(pa.binary(SALT_BYTES), len(fresh), [None, drawn])
+            added = pa.Table.from_arrays([fresh, drawn], schema=_RECORD_SALTS)
+            known = pa.concat_tables([known, added])
+            self.store.replace(name, _written(known), private=True)
         return known
 
     def request_salt(self, request_id: str, day: str) -> bytes:
@@ -105,11 +110,54 @@ class Salts:
                 remedy="Admit the day first; after an erasure this is the intended state.",
             ) from None
 
+    def known_request_salts(self, day: str) -> dict[str, bytes]:
+        """The salts of a day's requests that have one; none is drawn."""
+        return self._record_salts(day)
+
+    def scopes(self) -> list[str]:
+        """Every scope that has a secret."""
+        names = self.store.names("salts/secrets")
+        return sorted(json.loads(self.store.get(name))["scope"] for name in names)
+
+    def forget(self, commitments: Collection[str], requests: Collection[str]) -> tuple[int, int]:
+        """Destroy the mappings behind commitments and the salts of requests; how many of each."""
+        return self._forget_pseudonyms(set(commitments)), self._forget_salts(set(requests))
+
+    def keep_only(self, requests: Mapping[str, set[str]], commitments: set[str]) -> None:
+        """Destroy what no row needs: salts of some days' other requests, all other mappings."""
+        for day, kept in requests.items():
+            self._forget_salts(set(self._record_salts(day)) - kept)
+        known = set(self.pseudonyms()["commitment"].to_pylist())
+        self._forget_pseudonyms(known - commitments)
+
+    def _forget_pseudonyms(self, commitments: set[str]) -> int:
+        gone = 0
+        for name in self.store.names("salts/pseudonyms"):
+            table = _read(self.store.get(name))
+            kept = _without(table, "commitment", commitments)
+            if kept.num_rows < table.num_rows:
+                if kept.num_rows:  # before the old part goes: the others' mappings must not
+                    content = _written(kept)
+                    part = f"salts/pseudonyms/{digest(content)}.parquet"
+                    self.store.put_new(part, content, private=True)
+                self.store.delete(name)
+                gone += table.num_rows - kept.num_rows
+        return gone
+
+    def _forget_salts(self, requests: set[str]) -> int:
+        gone = 0
+        for name in self.store.names("salts/records"):
+            table = _read(self.store.get(name))
+            kept = _without(table, "request_id", requests)
+            if kept.num_rows < table.num_rows:
+                self.store.replace(name, _written(kept), private=True)
+                gone += table.num_rows - kept.num_rows
+        return gone
+
     def _record_salts(self, day: str) -> dict[str, bytes]:
         if not self.store.exists(_day_name(day)):
             return {}
-        table = _read(self.store.get(_day_name(day)))
-        return dict(zip(table["request_id"].to_pylist(), table["salt"].to_pylist(), strict=True))
+        return _by_request(_read(self.store.get(_day_name(day))))
 
     def _remember(self, table: pa.Table) -> None:
         """Add the mappings that are new; a part's name is its digest, so a rerun adds nothing."""
@@ -131,8 +179,13 @@ class Salts:
         return self._secrets[scope]
 
 
-def _slice(drawn: bytes, position: int) -> bytes:
-    return drawn[position * SALT_BYTES : (position + 1) * SALT_BYTES]
+def _without(table: pa.Table, column: str, values: set[str]) -> pa.Table:
+    listed = pa.array(sorted(values), pa.string())
+    return table.filter(pc.invert(pc.is_in(table[column], listed)))
+
+
+def _by_request(table: pa.Table) -> dict[str, bytes]:
+    return dict(zip(table["request_id"].to_pylist(), table["salt"].to_pylist(), strict=True))
 
 
 def _day_name(day: str) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from countersign.canonical import digest, encode
+from countersign.canonical import Json, digest, encode
 from countersign.lake.store import Store
 from countersign.model import Window
 
@@ -65,23 +65,50 @@ def pin(
 ) -> Vocabulary:
     """Count the terms of the weeks' prompts (column `text`) and pin those in use, once."""
     con.register("prompts", prompts)
+    made = Vocabulary(window, _in_use(con))
+    con.unregister("prompts")
+    store.put_new(f"vocabulary/{made.digest}.txt", _lines(made.terms), private=True)
+    store.put_new(MANIFEST, encode(_manifest(made, prompts.num_rows)))
+    return load(store) or made
+
+
+def forget(store: Store, con: duckdb.DuckDBPyConnection, prompts: pa.Table, gone: int) -> None:
+    """Drop the terms that only erased prompts used; `prompts` are all that are left, `gone` went.
+
+    Where the weeks' texts are not all there any more, nobody can say whose a term was, and the
+    list stays. Rows that were scored before keep their score.
+    """
+    held = load(store)
+    if held is not None and json.loads(store.get(MANIFEST))["prompts"] == prompts.num_rows + gone:
+        con.register("prompts", prompts)
+        made = Vocabulary(held.window, tuple(sorted({*held.terms} & {*_in_use(con)})))
+        con.unregister("prompts")
+        store.put_new(f"vocabulary/{made.digest}.txt", _lines(made.terms), private=True)
+        store.replace(MANIFEST, encode(_manifest(made, prompts.num_rows)))
+        held = made
+    for name in store.names("vocabulary"):
+        if held is not None and name not in {MANIFEST, f"vocabulary/{held.digest}.txt"}:
+            store.delete(name)
+
+
+def _in_use(con: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+    """The terms that enough of the registered prompts have, sorted."""
     found = con.execute(
         f"SELECT term FROM (SELECT unnest({terms_sql('text')}) AS term FROM prompts)"
         f" GROUP BY term HAVING count(*) >= {LEAST_ROWS}"
     ).fetchall()
-    con.unregister("prompts")
-    made = Vocabulary(window, tuple(sorted(term for (term,) in found)))
-    store.put_new(f"vocabulary/{made.digest}.txt", _lines(made.terms), private=True)
-    manifest = {
+    return tuple(sorted(term for (term,) in found))
+
+
+def _manifest(made: Vocabulary, prompts: int) -> dict[str, Json]:
+    return {
         "schema": "urn:countersign:vocabulary:v0.1",
-        "window": str(window),
+        "window": str(made.window),
         "digest": made.digest,
         "terms": len(made.terms),
-        "prompts": prompts.num_rows,
+        "prompts": prompts,
         "least_prompts_per_term": LEAST_ROWS,
     }
-    store.put_new(MANIFEST, encode(manifest))
-    return load(store) or made
 
 
 def _lines(terms: tuple[str, ...]) -> bytes:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from countersign.attest import certificate, entries
 from countersign.attest import keys as stored
+from countersign.lake import migration
 from countersign.ledger.key import encode_vkey
 from countersign.pipeline.workspace import Workspace
 
@@ -28,7 +29,7 @@ class Made:
 
 
 def make(ws: Workspace) -> Made:
-    """Make what is missing: the log's key, the packet key and its certificate; log their use."""
+    """Make what is missing: keys of log, packet and raw pages, a certificate; log their use."""
     origin = ws.config.countersign.origin
     if not (ws.keys / "log.key").exists():
         stored.create(f"file:{ws.keys / 'log.key'}", origin, secrets.token_bytes(32))
@@ -43,6 +44,8 @@ def make(ws: Workspace) -> Made:
             not_after=now + timedelta(days=365 * CERTIFICATE_YEARS),
         )
         (ws.keys / "packet.pem").write_bytes(certificate.encode(issued))
+    migration.stamp(ws.lake.store)
+    ws.lake.page_keys.make()
     vkey = encode_vkey(ws.key.key)
     vkey_file = ws.keys / "log.vkey"
     vkey_file.write_text(vkey + "\n", encoding="utf-8")
