@@ -6,6 +6,7 @@ another page. `--rewrite-goldens` writes the expected files anew: read the diffe
 """
 
 import dataclasses
+import inspect
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -58,7 +59,8 @@ def name(path: Path) -> str:
 
 
 def shown(record: Record) -> dict[str, object]:
-    filled = {k: v for k, v in dataclasses.asdict(record).items() if v is not None}
+    told = dataclasses.asdict(record).items()
+    filled = {k: list(v) if isinstance(v, tuple) else v for k, v in told if v is not None}
     return {"kind": kind_name(type(record)), **filled}
 
 
@@ -91,6 +93,24 @@ def taken(pages: Iterator[bytes]) -> tuple[list[bytes], SourceError | None]:
     except SourceError as error:
         return kept, error
     return kept, None
+
+
+@pytest.mark.parametrize("connector_id", CONNECTORS)
+def test_its_docstring_says_what_it_reads_needs_and_cannot_tell(connector_id: str) -> None:
+    about_it, *paragraphs = inspect.getdoc(CONNECTORS[connector_id]).split("\n\n")
+    labels = [p.partition(": ")[0] for p in paragraphs]
+    assert labels == ["Reads", "Credential", "Late", "Cannot tell"]
+    assert about_it.endswith(".")
+    assert all(len(p.partition(": ")[2]) > 15 for p in paragraphs)
+
+
+@pytest.mark.parametrize("connector_id", CONNECTORS)
+def test_a_day_settles_once_and_not_before_it_is_read_for_the_last_time(connector_id: str) -> None:
+    connector = build(connector_id)
+    days = list(Window.parse("2026-10-28/2027-03-03").days())
+    settled = [connector.settled(day) for day in days]
+    assert settled == sorted(settled) == [connector.settled(day) for day in days]
+    assert all(at >= Window.day(day).end_us for day, at in zip(days, settled, strict=True))
 
 
 def test_every_connector_has_goldens_with_content_and_an_empty_one() -> None:
@@ -144,8 +164,8 @@ def test_rows_of_a_page_of_the_window_lie_in_it(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_page_cut_in_the_middle_is_refused_and_named(page: Path) -> None:
     body = page.read_bytes()
-    if page.name.startswith("empty") or page.suffix == ".csv":
-        pytest.skip("a CSV table cut between two lines is a shorter table")
+    if page.name.startswith("empty") or page.suffix in (".csv", ".yaml"):
+        pytest.skip("a CSV table or a YAML list cut between two lines is a shorter one")
     for cut in (len(body) // 2, len(body) // 3, len(body) - 2 - len(body) % 7):
         with pytest.raises(SourceError) as caught:
             list(build(page.parent.name).parse(body[:cut].rstrip()))

@@ -22,7 +22,17 @@ _HEADERS = {"anthropic-version": "2023-06-01"}
 class AnthropicUsage(Connector):
     """Message tokens per workspace, key, model, tier and inference geography, hour by hour.
 
-    The report has no request count. A null workspace is the default one.
+    Reads: `GET /v1/organizations/usage_report/messages`, one row per UTC hour, workspace, key,
+    model, service tier and inference geography.
+
+    Credential: an admin key (`sk-ant-admin01-...`); individual accounts have none.
+
+    Late: figures come within about five minutes as a rule, and no finality is published: days are
+    read again for three days.
+
+    Cannot tell: how many requests there were, and which; a NULL workspace is the default one, a
+    NULL key is the console's. `inference_geo` says "us" or "global" at most, and global is
+    anywhere. Claude on Bedrock, Vertex or the AWS platform is not in it.
     """
 
     kinds = (ProviderUsage,)

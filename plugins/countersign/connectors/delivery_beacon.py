@@ -28,7 +28,17 @@ _PATH = "/v1/deliveries"
 class DeliveryBeacon(Connector):
     """One row per request and client: characters and tokens rendered, when and why it ended.
 
-    A beacon that saw a region in a response header is also evidence of the gateway's place.
+    Reads: `GET /v1/deliveries` of the meters' collecting endpoint, or the JSON Lines files that a
+    meter drops into a folder; one row per request and client. A beacon that saw a region in a
+    response header is also evidence of the gateway's place.
+
+    Credential: the collecting endpoint's own reading key; none for a folder.
+
+    Late: a browser sends its beacon when the page is left, and offline ones when it is back: the
+    day before is read again.
+
+    Cannot tell: what was rendered where no meter runs, or where a client blocks or loses its
+    beacon; whether anybody looked at it. Tokens are NULL where a client counted characters only.
     """
 
     kinds = (Delivery, SurfaceAccess)

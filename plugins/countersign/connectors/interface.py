@@ -76,6 +76,26 @@ class Database(Protocol):
         ...
 
 
+class History(Protocol):
+    """Read-only questions to one git repository."""
+
+    def log(self, branch: str, paths: Sequence[str]) -> bytes:
+        """Every commit of the branch that touched the paths, every merge, and what they changed.
+
+        Raises:
+            SourceError: no repository, no such branch, or refused.
+        """
+        ...
+
+    def blobs(self, names: Sequence[str]) -> bytes:
+        """The objects of these names, as `git cat-file --batch` prints them.
+
+        Raises:
+            SourceError: refused, or more than a repository of prompts can hold.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Connector(ABC):
     """A source of records. One subclass per module; its id is the module's name in kebab-case."""
@@ -128,6 +148,22 @@ class Connector(ABC):
             expected="an address https: or file:",
             observed="a database",
             remedy="This source is read by its API or its export.",
+        )
+
+    def history(self, repository: History, window: Window) -> Iterator[bytes]:
+        """Yield what a git repository tells, as git prints it.
+
+        Raises:
+            SourceError: the source is no repository, or git refuses.
+        """
+        del repository, window
+        raise SourceError(
+            plugin_id(type(self)),
+            Fault.REFUSED,
+            page="",
+            expected="an address https: or file:",
+            observed="a git repository",
+            remedy="Only prompt-history reads repositories.",
         )
 
     @abstractmethod

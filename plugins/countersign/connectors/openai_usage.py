@@ -21,7 +21,16 @@ _GROUPS = ("project_id", "api_key_id", "model", "batch", "service_tier")
 class OpenAIUsage(Connector):
     """Completion tokens per project, key, model, batch and tier, in hourly buckets.
 
-    OpenAI does not publish when a bucket is final: days are read again for three days.
+    Reads: `GET /v1/organization/usage/completions`, one row per UTC hour, project, key, model,
+    batch and service tier.
+
+    Credential: an organization's admin key that may read usage.
+
+    Late: no latency and no finality is published: days are read again for three days.
+
+    Cannot tell: which requests there were, only how many; where anything ran. Embeddings, images,
+    audio and other endpoints have reports of their own that are not read. What a cancelled request
+    counted for is in the sums and cannot be told apart.
     """
 
     kinds = (ProviderUsage,)

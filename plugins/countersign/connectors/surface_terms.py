@@ -27,8 +27,14 @@ from countersign.registry import plugin_id
 class SurfaceTerms(Connector):
     """Where a surface keeps or processes what it is given, by whom, under whose law.
 
-    TOML with `[[surface]]` tables, or CSV with the same columns. `document` is the text that the
-    row rests on (a clause, or the name of a contract); its digest stands for it.
+    Reads: TOML with `[[surface]]` tables, or CSV with the same columns. `document` is the text
+    that the row rests on (a clause, or the name of a contract); its digest stands for it.
+
+    Credential: none; the file is yours.
+
+    Late: never; a file is as good as the day on which it is collected.
+
+    Cannot tell: whether the provider keeps to the terms: a row is a promise, and is graded as one.
     """
 
     kinds = (SurfaceTerm,)

@@ -58,7 +58,7 @@ def check(source: str, base_url: str) -> None:
     if not base_url.startswith(("http://", "https://")):
         raise ConfigError(
             f"[sources.{source}] url",
-            expected="http(s)://..., postgresql://... or file:...",
+            expected="http(s)://..., postgresql://..., git:... or file:...",
             observed=base_url,
         )
     if httpx.URL(base_url).userinfo:

@@ -34,7 +34,7 @@ class PromptChange(Record):
     activated_by: Text | None = None
     cohorts: Texts | None = None
     rollback_of: Text | None = None
-    """The `change_id` that this one takes back: its content is what was there before that."""
+    """The last change that this one takes back: the content is one that was live before it."""
     is_evidence_output: Flag | None = None
     compliance_approval: Text | None = None
 

@@ -41,7 +41,10 @@ def messages(source: str, body: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
             return
         if zlib.crc32(body[at : end - 4]) != int.from_bytes(body[end - 4 : end], "big"):
             raise _damaged(source, at)
-        headers = _headers(body[at + 12 : at + 12 + head])
+        try:
+            headers = _headers(body[at + 12 : at + 12 + head])
+        except (IndexError, UnicodeDecodeError):
+            raise _damaged(source, at) from None
         kind = headers.get(":event-type") or headers.get(":exception-type", "")
         yield kind, _payload(source, at, body[at + 12 + head : end - 4])
         at = end
@@ -65,7 +68,7 @@ def _headers(block: bytes) -> dict[str, str]:
 def _payload(source: str, at: int, payload: bytes) -> dict[str, Any]:
     try:
         document = json.loads(payload or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _damaged(source, at) from None
     return document if isinstance(document, dict) else {}
 

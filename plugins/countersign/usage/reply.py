@@ -36,7 +36,7 @@ def events(provider: str, body: bytes) -> Sequence[Block]:
         SourceError: the body is none of these.
     """
     if is_event_stream(body):
-        return [_unwrapped(kind, payload) for kind, payload in messages(provider, body)]
+        return [_unwrapped(provider, kind, payload) for kind, payload in messages(provider, body)]
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -75,10 +75,13 @@ def _server_sent(provider: str, text: str) -> Iterator[Block]:
         raise _unreadable(provider, f"text that begins with {text.strip()[:40]!r}")
 
 
-def _unwrapped(kind: str, payload: dict[str, Any]) -> Block:
+def _unwrapped(provider: str, kind: str, payload: dict[str, Any]) -> Block:
     """InvokeModelWithResponseStream hides the model's own events in base64 chunks."""
     if kind == "chunk" and isinstance(payload.get("bytes"), str):
-        inner = json.loads(base64.b64decode(payload["bytes"]))
+        try:
+            inner = json.loads(base64.b64decode(payload["bytes"]))
+        except (ValueError, RecursionError) as error:
+            raise _unreadable(provider, f"a chunk that is no JSON: {error}") from None
         return inner if isinstance(inner, dict) else {}
     return {kind: payload}
 

@@ -176,10 +176,11 @@ def _sum(*figures: int | None) -> int:
 
 def _whole(name: str, value: float | Decimal) -> int:
     try:
-        whole = int(value)
-    except (ValueError, OverflowError):
+        is_small = -_LIMIT < value < _LIMIT  # 1E99999999 would take a minute to write out
+        whole = int(value) if is_small else None
+    except (ValueError, ArithmeticError):
         raise _implausible(name, value) from None
-    if whole != value or abs(whole) >= _LIMIT:
+    if whole is None or whole != value:
         raise _implausible(name, value)
     return whole
 

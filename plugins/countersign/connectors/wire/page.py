@@ -13,7 +13,10 @@ from countersign.errors import EvidenceError, Fault, SourceError
 from countersign.records import Record
 
 T = TypeVar("T")
+U = TypeVar("U")
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
+_SHOWN: Final = 400
+"""Characters of what a source sent that a message may repeat."""
 _NEAR_THE_END: Final = 8
 """A document cut inside a literal, number or escape is refused a few characters before its end."""
 
@@ -59,7 +62,7 @@ class Page:
                 found, end = _DECODER.raw_decode(content, at)
             except json.JSONDecodeError as error:
                 raise self._undecoded(content, at, error) from None
-            except (ValueError, RecursionError) as error:
+            except (ValueError, ArithmeticError, RecursionError) as error:
                 raise self.fault(Fault.MALFORMED, "JSON", str(error)[:120]) from None
             yield found
             at = _skip(content, end)
@@ -77,7 +80,7 @@ class Page:
             fault = Fault.TRUNCATED if cut else Fault.MALFORMED
             raise self.fault(fault, "UTF-8 text", f"{error.reason} at byte {error.start}") from None
 
-    def records(self, rows: Iterable[T], read: Callable[[T], Iterable[Record]]) -> Iterator[Record]:
+    def records(self, rows: Iterable[T], read: Callable[[T], Iterable[U]]) -> Iterator[U]:
         """Read every row; the first that cannot be read makes the page malformed, and is named."""
         done = 0
         try:
@@ -110,7 +113,7 @@ class Page:
             fault,
             page=self.name or f"sha256:{digest(self.body)[:16]}",
             expected=expected,
-            observed=observed,
+            observed=observed[:_SHOWN],
             remedy="The page is kept as it came; collect the day again.",
         )
 

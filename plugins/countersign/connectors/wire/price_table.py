@@ -190,7 +190,10 @@ def _named(name: str, family: str) -> tuple[str, str | None, str | None]:
 def _times(
     term: PriceTerm, factor: Decimal, *, region: str | None = None, tier: str | None = None
 ) -> PriceTerm:
-    price = _whole(Decimal(term.unit_usd_pico) * factor)
+    pico: int | None = (
+        term.unit_usd_pico
+    )  # None is a price that nobody could read: so is its double
+    price: Any = None if pico is None else _whole(Decimal(pico) * factor)
     return replace(term, unit_usd_pico=price, tier=tier or term.tier, region=region or term.region)
 
 

@@ -18,6 +18,7 @@ from countersign.usage.tokens import number
 
 _BLOCKS: Final = msgspec.json.Decoder(UsageObject | None)
 _NONE: Final = b"null"
+_SPACES: Final = (b" ", b"\t", b"\r")
 _EMPTY: Final = UsageObject()
 _CACHE: Final = ("in_cache_read", "in_cache_write_5m", "in_cache_write_1h")
 Columns: TypeAlias = Mapping[str, pa.Array]
@@ -39,9 +40,13 @@ class Blocks:
 
 def blocks(rows: Sequence[Entry], about: Sequence[Metadata]) -> Blocks:
     """Find the usage object of every row."""
-    found = [
-        _object(m.usage_object) or _hidden(row) or _NONE for row, m in zip(rows, about, strict=True)
-    ]
+    found = [bytes(m.usage_object) for m in about]
+    for number, raw in enumerate(found):
+        if not raw.startswith(b"{") or raw == b"{}":
+            found[number] = _hidden(rows[number]) or _NONE
+    joined = b"\n".join(found)
+    if any(space in joined for space in _SPACES) or joined.count(b"\n") >= len(found):
+        found = [_object(raw) or _NONE for raw in found]
     try:
         typed: list[UsageObject | None] = _BLOCKS.decode_lines(b"\n".join(found))
     except (msgspec.DecodeError, RecursionError):
@@ -83,7 +88,7 @@ def _object(raw: Any) -> bytes | None:
     found = bytes(raw)
     if not found.startswith(b"{"):
         return None
-    if b" " in found or b"\n" in found or b"\t" in found or b"\r" in found:
+    if b"\n" in found or any(space in found for space in _SPACES):
         found = msgspec.json.format(found, indent=-1)
     return found if found != b"{}" else None
 

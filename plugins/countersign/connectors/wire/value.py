@@ -6,10 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Any, Final
 
+import msgspec
+
 Row = Mapping[str, Any]
 """One decoded row, before it becomes a record."""
 
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), default=float)
+_EXACT_ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _MILLION: Final = Decimal(1_000_000)
@@ -17,6 +20,8 @@ _EXACT: Final = Context(prec=80, rounding=ROUND_HALF_EVEN)
 _SCALE: Final = Decimal("1e-12")
 _MONEY_LIMIT: Final = Decimal(10) ** 26
 _COUNT_LIMIT: Final = 2**63
+_MAGNITUDES: Final = 1_000
+"""Powers of ten beyond this are no number of anything, and overflow arithmetic."""
 
 
 class UnreadableError(ValueError):
@@ -117,6 +122,16 @@ def verbatim(block: Row) -> str:
     return _ENCODER.encode(block)
 
 
+def exact(value: object) -> str:
+    """A decoded value as JSON text again; its numbers keep every digit."""
+    try:
+        return _EXACT_ENCODER.encode(value).decode()
+    except UnicodeEncodeError:  # half a character, which only an escape can say
+        return _ENCODER.encode(value)
+    except RecursionError:
+        raise UnreadableError("an object is nested too deep") from None
+
+
 def _decimal(value: object) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise UnreadableError(f"a number was expected, not {type(value).__name__}")
@@ -124,8 +139,8 @@ def _decimal(value: object) -> Decimal:
         number = Decimal(value)
     except InvalidOperation:
         raise UnreadableError(f"a number was expected, not {str(value)[:40]!r}") from None
-    if not number.is_finite():
-        raise UnreadableError(f"a finite number was expected, not {value}")
+    if not number.is_finite() or number.adjusted() > _MAGNITUDES:
+        raise UnreadableError(f"a finite number was expected, not {str(value)[:40]}")
     return number
 
 
