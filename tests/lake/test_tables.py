@@ -144,6 +144,7 @@ def test_the_population_counts_every_way_a_row_can_go(small: Any) -> None:
         "late_days": 0,
         "missing_days": 6,
         "sources": ["gateway"],
+        "late": [],
     }
 
 

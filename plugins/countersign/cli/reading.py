@@ -1,4 +1,4 @@
-"""Commands that only read: usage, schema, controls, sources."""
+"""Commands that only read: usage, schema, controls."""
 
 import json
 import sys
@@ -67,29 +67,6 @@ def controls(config: ConfigFile = None, as_json: AsJson = False) -> None:
         for name, c in found.items()
     }
     lines = [f"{name}: {entry['claim']}" for name, entry in document.items()]
-    answer("\n".join(lines), document, as_json=as_json)
-
-
-@app.command()
-def sources(config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """The configured sources, and the last day each gave complete pages for."""
-    from countersign.pipeline.collect import last_complete
-
-    ws = workspace(config)
-    days = last_complete(ws)
-    document = {
-        name: {
-            "connector": source.connector,
-            "url": source.url,
-            "last_complete_day": days.get(name),
-        }
-        for name, source in ws.config.sources.items()
-    }
-    lines = [
-        f"{name}: {entry['connector']} at {entry['url']}, complete up to "
-        f"{entry['last_complete_day'] or 'nothing yet'}"
-        for name, entry in document.items()
-    ]
     answer("\n".join(lines), document, as_json=as_json)
 
 

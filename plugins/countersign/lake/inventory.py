@@ -15,6 +15,7 @@ from countersign.records import Record, is_dated, kind_name
 
 LATE: Final = "late"
 MISSING: Final = "missing"
+EXPIRED: Final = "deleted after its retention"
 
 Declared: TypeAlias = Mapping[str, Sequence[type[Record]]]
 
@@ -41,7 +42,8 @@ class Inventory:
     def population(
         self, kinds: Iterable[type[Record]], window: Window, declared: Declared
     ) -> dict[str, Json]:
-        """By kind: rows, refused, repeated, elsewhere, late and missing days, sources."""
+        """By kind: rows, refused, repeated, elsewhere, late and missing days, sources, and each
+        source's late days by name and version."""
         return {
             kind_name(kind): self._population(kind, window, self._sources(kind, declared))
             for kind in sorted(kinds, key=kind_name)
@@ -75,7 +77,7 @@ class Inventory:
             bytes=sum(page.bytes for page in pages),
             rows=sum(count.rows for count in counts),
             refused=sum(count.refused for count in counts),
-            status=_worst([self._status(source, day) for day in days]),
+            status=_worst([self._standing(kind, source, day) for day in days]),
             version=max((manifest.version for manifest in known), default=0),
             final=len(known) == len(days) and all(self._is_final(source, day) for day in days),
         )
@@ -84,19 +86,44 @@ class Inventory:
         self, kind: type[Record], window: Window, sources: Sequence[str]
     ) -> dict[str, Json]:
         days = _days(kind, window)
-        statuses = {(s, day): self._status(s, day) for s in sources for day in days}
+        statuses = {(s, day): self._standing(kind, s, day) for s in sources for day in days}
         counts = [c.counts for s in sources for day in days if (c := self._counts(kind, s, day))]
-        late = {day for (_, day), status in statuses.items() if status == LATE}
+        late = [self._late(s, day, status) for (s, day), status in statuses.items()]
+        named = [entry for entry in late if entry is not None]
         missing = {day for (_, day), status in statuses.items() if status not in {COMPLETE, LATE}}
         return {
             "rows": sum(count.rows for count in counts),
             "refused": sum(count.refused for count in counts),
             "repeated": sum(count.repeated for count in counts),
             "elsewhere": sum(count.elsewhere for count in counts),
-            "late_days": len(late - missing),
+            "late_days": len({str(entry["day"]) for entry in named} - missing),
             "missing_days": len(missing) if sources else len(days),
             "sources": list(sources),
+            "late": [*named],
         }
+
+    def _late(self, source: str, day: str, status: str) -> dict[str, Json] | None:
+        """A day that was not had whole at its first reading: what was admitted, and what is due.
+
+        `version` is the admitted one, `read` how many readings it took; `newer` is a version, or
+        a reading that failed, which is not admitted.
+        """
+        entry, newest = self.state.days.get((source, day)), self._newest(source, day)
+        if status not in {COMPLETE, LATE} or newest is None:
+            return None
+        version = 0 if entry is None else entry.version
+        readings = self._readings(source, day, version)
+        if status == COMPLETE and (readings < 2 or day == DATED):  # knowledge is edited, not late
+            return None
+        newer = None if status == COMPLETE else newest.version if newest.version > version else 0
+        return {"source": source, "day": day, "version": version, "read": readings, "newer": newer}
+
+    def _readings(self, source: str, day: str, version: int) -> int:
+        """Readings up to a version. A version without what somebody had erased is no reading."""
+        if version < 2:
+            return version
+        made = (self.raw.manifest(source, day, number) for number in range(1, version + 1))
+        return len({manifest.fetched_at for manifest in made if manifest is not None})
 
     def _projection(
         self, kind: type[Record], suite_digest: str, entries: Sequence[KindCounts]
@@ -123,6 +150,11 @@ class Inventory:
     def _counts(self, kind: type[Record], source: str, day: str) -> KindCounts | None:
         entry = self.state.days.get((source, day))
         return entry.kinds.get(kind_name(kind)) if entry else None
+
+    def _standing(self, kind: type[Record], source: str, day: str) -> str:
+        """The status of a source's day, as far as one kind is concerned."""
+        counts = self._counts(kind, source, day)
+        return EXPIRED if counts is not None and counts.expired else self._status(source, day)
 
     def _status(self, source: str, day: str) -> str:
         """`late` means that what was admitted is complete, but something newer was not had."""

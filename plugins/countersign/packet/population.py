@@ -51,7 +51,7 @@ def gaps(populations: tuple[Population, ...]) -> Table:
     return Table(
         "Late and missing source-days",
         columns("Kind", "Day", "State"),
-        tuple(row(text_cell(kind, 32, "mono"), text_cell(day, 40),
+        tuple(row(text_cell(kind, 32, "mono"), text_cell(day, 64),
                   Cell(state, "missing" if state == "missing" else ""))
               for kind, day, state in found[:40]),
         more=max(len(found) - 40, 0),

@@ -6,20 +6,29 @@ the failure stay, and an earlier complete reading is never replaced by a broken 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 from countersign.attest import entries
 from countersign.canonical import encode as canonical
 from countersign.connectors.interface import Connector
 from countersign.errors import Fault, SourceError
+from countersign.lake import migration
 from countersign.lake.raw import COMPLETE, DATED, PageManifest, PageRef
 from countersign.model import Window
+from countersign.pipeline.bucket_folder import BucketFolder
+from countersign.pipeline.buckets import is_bucket
+from countersign.pipeline.database import SCHEMES, Postgres
+from countersign.pipeline.due import is_settled, still_open
 from countersign.pipeline.fetch import HttpFetch
 from countersign.pipeline.folder import DiskFolder
+from countersign.pipeline.history import SCHEME, GitRepository
+from countersign.pipeline.returning import without_erased
+from countersign.pipeline.turn import alone
 from countersign.pipeline.workspace import Workspace
-from countersign.records import is_dated
+from countersign.records import is_dated, kind_name
 
 _TRIES = 3
+_FIRST_WAIT_S = 0.2
 _NOT_WORTH_REPEATING = {Fault.UNREACHABLE, Fault.CREDENTIAL, Fault.REFUSED}
 
 
@@ -90,16 +99,6 @@ def close(ws: Workspace, window: Window) -> Closed:
     return Closed(window, tuple(gaps))
 
 
-def last_complete(ws: Workspace) -> dict[str, str]:
-    """The last day that each source gave complete pages for; `dated` for knowledge."""
-    manifests = ws.lake.raw.manifests()
-    return {
-        source: day
-        for (source, day), manifest in sorted(manifests.items())
-        if manifest.status == COMPLETE
-    }
-
-
 def pages_entry(manifest: PageManifest) -> bytes:
     """The log entry of a day's pages."""
     content = canonical(manifest.document())
@@ -108,18 +107,26 @@ def pages_entry(manifest: PageManifest) -> bytes:
 
 
 def _collect_source(ws: Workspace, window: Window, name: str, *, reread: bool) -> Collected:
+    migration.stamp(ws.lake.store)
+    with alone(ws, f"collect-{name}", f"source {name}"):
+        return _collect_alone(ws, window, name, reread=reread)
+
+
+def _collect_alone(ws: Workspace, window: Window, name: str, *, reread: bool) -> Collected:
     connector = ws.sources[name]
     read = reader(ws, name)
     days = own_days(connector, window)
-    if reread:
-        days = _still_open(ws, name, connector, window) + days
+    if reread and days != [DATED]:
+        days = still_open(ws, name, window) + days
     pages, manifests = 0, []
     failed: list[tuple[str, SourceError]] = []
+    given_up: SourceError | None = None
     for day in days:
-        kept, failure = _keep_day(ws, name, day, read, failed)
+        kept, failure = ([], given_up) if given_up else _keep_day(ws, name, day, read)
         pages += len(kept)
         if failure is not None:
             failed.append((day, failure))
+            given_up = None if _is_worth_repeating(failure, kept) else failure
         manifests.append(_manifest(ws, name, day, kept, failure))
     recorded = [ws.lake.raw.record(manifest) for manifest in manifests]
     # All of them, not only what is new: a kill may have come between a record and its log entry.
@@ -129,27 +136,35 @@ def _collect_source(ws: Workspace, window: Window, name: str, *, reread: bool) -
 
 
 def _keep_day(
-    ws: Workspace,
-    name: str,
-    day: str,
-    read: Callable[[Window], Iterator[bytes]],
-    failed: list[tuple[str, SourceError]],
+    ws: Workspace, name: str, day: str, read: Callable[[Window], Iterator[bytes]]
 ) -> tuple[list[PageRef], SourceError | None]:
-    if failed and failed[-1][1].fault in _NOT_WORTH_REPEATING:
-        return [], failed[-1][1]
+    """The pages of one reading from the first to the last, or of the last try and why it failed."""
     window = _window(day, ws)
-    kept: list[PageRef] = []
-    failure: SourceError | None = None
-    for _ in range(_TRIES):
-        kept, failure = [], None
-        try:
-            for body in read(window):
-                kept.append(ws.lake.raw.keep(name, day, body))
-        except SourceError as error:
-            failure = error.under(name)  # a connector knows its kind, not its id here
-        if failure is None or failure.fault in _NOT_WORTH_REPEATING:
+    for left in reversed(range(_TRIES)):
+        kept, failure = _read_day(ws, name, day, read(window))
+        if failure is None or not left or not _is_worth_repeating(failure, kept):
             break
+        ws.wait(_FIRST_WAIT_S * 2.0 ** (_TRIES - 1 - left))
     return kept, failure
+
+
+def _read_day(
+    ws: Workspace, name: str, day: str, bodies: Iterator[bytes]
+) -> tuple[list[PageRef], SourceError | None]:
+    kept: list[PageRef] = []
+    try:
+        for body in bodies:
+            if (rest := without_erased(ws, name, day, body)) is not None:
+                kept.append(ws.lake.raw.keep(name, day, rest))  # noqa: PERF401 - until it fails
+    except SourceError as error:
+        return kept, error.under(name)  # a connector knows its kind, not its id here
+    return kept, None
+
+
+def _is_worth_repeating(failure: SourceError, kept: list[PageRef]) -> bool:
+    """Whether the day may go better from its first page on; a cursor may expire on the way."""
+    is_late = failure.fault is Fault.REFUSED and bool(kept)
+    return is_late or failure.fault not in _NOT_WORTH_REPEATING
 
 
 def _manifest(
@@ -162,33 +177,42 @@ def _manifest(
         status=COMPLETE if failure is None else str(failure.fault),
         pages=tuple(kept),
         fetched_at=ws.now_us(),
-        final=failure is None and _is_settled(ws, name, day),
+        final=failure is None and is_settled(ws, name, day),
         note="" if failure is None else str(failure),
     )
 
 
-def _is_settled(ws: Workspace, name: str, day: str) -> bool:
-    """Whether the source's re-read window of the day has passed."""
-    if day == DATED:
-        return True
-    lag_us = ws.sources[name].lag // timedelta(microseconds=1)
-    return ws.now_us() >= Window.day(date.fromisoformat(day)).end_us + lag_us
-
-
 def reader(ws: Workspace, name: str) -> Callable[[Window], Iterator[bytes]]:
-    """What reads a source's pages of a window: its API, or its exported folder."""
+    """What reads a source's pages of a window: its API, its exported folder, or its database."""
     connector, source = ws.sources[name], ws.config.sources[name]
     if source.url.startswith("file:"):
         folder = DiskFolder(name, ws.config.path(source.url.removeprefix("file:")))
         return lambda window: connector.export(folder, window)
+    if is_bucket(source.url):
+        objects = BucketFolder.bound(name, source, ws.config.storage, ws.secret)
+        return lambda window: connector.export(objects, window)
+    if source.url.startswith(SCHEME):
+        path = ws.config.path(source.url.removeprefix(SCHEME))
+        repository = GitRepository(name, path)
+        return lambda window: connector.history(repository, window)
     credential = ws.secret(source.credential) if source.credential else None
+    if source.url.startswith(SCHEMES):
+        database = Postgres.bound(name, source.url, credential)
+        return lambda window: connector.select(database, window)
     fetch = HttpFetch.bound(name, source.url, connector.credential_header, credential)
-    return lambda window: connector.pages(fetch, window)
+
+    def read(window: Window) -> Iterator[bytes]:
+        with fetch:
+            yield from connector.pages(fetch, window)
+
+    return read
 
 
 def own_days(connector: Connector, window: Window) -> list[str]:
     """The days under which a source's pages of a window are kept; `dated` for knowledge."""
-    if all(is_dated(kind) for kind in connector.kinds):
+    wanted = connector.records
+    kinds = [k for k in connector.kinds if wanted is None or kind_name(k) in wanted]
+    if all(is_dated(kind) for kind in kinds or connector.kinds):
         return [DATED]
     return [day.isoformat() for day in window.days()]
 
@@ -197,13 +221,3 @@ def _window(day: str, ws: Workspace) -> Window:
     if day == DATED:
         return Window.day(datetime.fromtimestamp(ws.now_us() / 1e6, UTC).date())
     return Window.day(date.fromisoformat(day))
-
-
-def _still_open(ws: Workspace, name: str, connector: Connector, window: Window) -> list[str]:
-    """Earlier days that were read before and that the source may have revised since."""
-    if own_days(connector, window) == [DATED]:
-        return []
-    reach = -(-connector.lag // timedelta(days=1))
-    earlier = (window.start - timedelta(days=back) for back in range(reach, 0, -1))
-    seen = ((day.isoformat(), ws.lake.raw.manifest(name, day.isoformat())) for day in earlier)
-    return [day for day, manifest in seen if manifest is not None and not manifest.final]

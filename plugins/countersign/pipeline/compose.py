@@ -158,9 +158,7 @@ def _population(kind: str, document: dict[str, Any], examined_by: tuple[str, ...
         received=counts["rows"] + counts["refused"] + counts["repeated"],
         admitted=counts["rows"],
         refused=counts["refused"],
-        late_days=tuple(
-            f"{counts['late_days']} source-days" for _ in range(counts["late_days"] > 0)
-        ),
+        late_days=tuple(_late(entry) for entry in counts.get("late", ())),
         missing_days=tuple(
             f"{counts['missing_days']} days" for _ in range(counts["missing_days"] > 0)
         ),
@@ -174,6 +172,14 @@ def _population(kind: str, document: dict[str, Any], examined_by: tuple[str, ...
         digest=digest("".join(part["digest"] for part in parts).encode()),
         run_by=", ".join(sorted({judge for entry in suites for judge in entry["judged_by"]})),
     )
+
+
+def _late(entry: dict[str, Any]) -> str:
+    """`2026-11-15 litellm, version 2 of 2 readings`, or what of the day is still due."""
+    said = f"{entry['day']} {entry['source']}, version {entry['version']}"
+    if entry["newer"] is None:
+        return f"{said} of {entry['read']} readings"
+    return f"{said}; " + ("a newer one not admitted" if entry["newer"] else "read again in vain")
 
 
 def _rule(rule: dict[str, Any]) -> str:

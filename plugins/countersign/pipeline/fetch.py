@@ -38,6 +38,8 @@ class Patience:
     retry_after_cap_s: float = 120.0
     timeout_s: float = 30.0
     """Without a byte for so long, an attempt has failed."""
+    longest_answer_s: float = 900.0
+    """And so it has when the whole body takes longer: a byte now and then is no answer."""
     largest_bytes: int = 1 << 30
     """A body that unpacks to more is refused: no page is as large, a packed bomb is."""
 
@@ -179,10 +181,13 @@ class HttpFetch:
         return self._judged(response, body, request, page)
 
     def _read(self, response: httpx.Response, page: str) -> bytes:
-        parts, size = [], 0
+        parts, size, began = [], 0, time.monotonic()
         for part in response.iter_bytes():
             parts.append(part)
             size += len(part)
+            if time.monotonic() - began > self.patience.longest_answer_s:
+                endless = f"no end of one within {self.patience.longest_answer_s:g} s"
+                raise _Again(self._complaints.unreachable(page, endless))
             if size > self.patience.largest_bytes:
                 raise self._complaints.error(
                     Fault.REFUSED, page, f"at most {self.patience.largest_bytes} bytes", "more",
