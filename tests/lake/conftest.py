@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from countersign.connectors.interface import tabled
 from countersign.errors import Fault, SourceError
 from countersign.lake.admission import Admission
 from countersign.lake.lake import Lake
@@ -35,7 +36,12 @@ SOURCES: dict[str, tuple[type[Record], ...]] = {
 DAY = "2026-11-09"
 
 
-def parse(source: str, page: bytes) -> Iterator[Record]:
+def parse(source: str, page: bytes) -> dict[type[Record], Any]:
+    """A page of this file's own format as tables."""
+    return tabled(source, page, read(source, page))
+
+
+def read(source: str, page: bytes) -> Iterator[Record]:
     """Read a page of this file's own format."""
     try:
         rows = json.loads(page)

@@ -12,7 +12,7 @@ from countersign.errors import EvidenceError
 from countersign.lake import great
 from countersign.lake.judge import Counts
 from countersign.lake.salts import ORGANISATION, tenant_scope
-from countersign.records import CallText, Delivery, GatewayCall, PriceTerm, ProviderUsage
+from countersign.records import CallText, Delivery, GatewayCall, PriceTerm, ProviderUsage, tables
 
 DAY, NEXT = "2026-11-09", "2026-11-10"
 
@@ -108,7 +108,7 @@ def test_two_sources_of_one_kind_keep_to_their_own_rows(small: Any) -> None:
 def conftest_admit(small: Any, kinds: Any) -> None:
     def parse(_source: str, page: bytes) -> Any:
         rows = json.loads(page)
-        return [GatewayCall(**{k: v for k, v in r.items() if k != "kind"}) for r in rows]
+        return tables(GatewayCall(**{k: v for k, v in r.items() if k != "kind"}) for r in rows)
 
     folder = Path(__file__).resolve().parents[2] / "expectations"
     small.lake.admit(
@@ -317,7 +317,7 @@ def test_a_source_taken_out_of_the_configuration_keeps_its_rows(small: Any) -> N
     small.keep("gateway", DAY, [small.call(1)])
     small.admit()
     folder = [Path(__file__).resolve().parents[2] / "expectations"]
-    again = small.lake.admit(lambda _s, _p: (), lambda _s: (), expectations=folder, now_us=0)
+    again = small.lake.admit(lambda _s, _p: {}, lambda _s: (), expectations=folder, now_us=0)
     assert again.days == 0
     assert len(small.rows(GatewayCall)) == 1
 

@@ -11,6 +11,7 @@ import pytest
 
 from countersign.errors import ConfigError
 from countersign.lake import great, rules
+from countersign.lake.rows import Rows
 from countersign.lake.rules import ROW_COUNT, Suite
 from countersign.records import KINDS, schema
 
@@ -53,7 +54,7 @@ def counted(suite: Suite, batch: pa.Table) -> list[tuple[int, int]]:
 
 
 def opinion(suite: Suite, batch: pa.Table) -> list[tuple[int, int]]:
-    found = great.validate(suite, batch)
+    found = great.validate(suite, Rows.held(batch))
     return [(j.evaluated, j.unexpected) for j in found if j.type != ROW_COUNT]
 
 
@@ -85,7 +86,7 @@ def test_an_empty_batch_is_no_success_and_chunks_are_counted_together(
 ) -> None:
     pytest.importorskip("great_expectations")
     suite = rules.load("delivery", [EXPECTATIONS])
-    empty = great.validate(suite, dirty("delivery", 0))
+    empty = great.validate(suite, Rows.held(dirty("delivery", 0)))
     assert (empty[0].type, empty[0].unexpected) == (ROW_COUNT, 1)
     monkeypatch.setattr(great, "CHUNK_ROWS", 10)
     batch = dirty("delivery", 25)

@@ -5,23 +5,24 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-from countersign.connectors.interface import Connector, Fetch, Folder
-from countersign.connectors.wire import spoken
-from countersign.connectors.wire.call import (
-    Deployment,
-    call,
-    failed_attempt,
-    location,
-    place,
-    texts,
-)
+import pyarrow as pa
+
+from countersign.connectors.interface import Connector, Database, Fetch, Folder
+from countersign.connectors.wire import calls, spend_table
+from countersign.connectors.wire.call import Deployment
 from countersign.connectors.wire.dated_file import around
 from countersign.connectors.wire.page import Page
-from countersign.connectors.wire.spend_log import Entry, entries
+from countersign.connectors.wire.spend_log import entries
 from countersign.connectors.wire.value import Row, UnreadableError, count, instant
 from countersign.errors import Fault
 from countersign.model import US_PER_SECOND, Window, rfc3339
-from countersign.records import CallText, GatewayCall, InferenceLocation, Record
+from countersign.records import (
+    CallText,
+    GatewayCall,
+    InferenceLocation,
+    Record,
+    from_table,
+)
 from countersign.registry import plugin_id
 
 _PATH: Final = "/spend/logs/v2"
@@ -34,7 +35,17 @@ _TEXT_ONLY = ("call_text",)
 class LiteLLM(Connector):
     """Calls, where they ran, and their text where LiteLLM keeps it.
 
-    The API's list omits text; exported payloads have it unless message logging is off.
+    Reads: `GET /spend/logs/v2`, exported logging payloads in a folder or bucket, or the table
+    `LiteLLM_SpendLogs` in place; one row an attempt.
+
+    Credential: the master key, or a key allowed `get_spend_routes`; for the table, SELECT on it.
+
+    Late: rows are queued for about ten seconds, longer while the database is away: the day before
+    is read again.
+
+    Cannot tell: true usage of a cancelled stream, which the proxy counts itself (estimated), and
+    old versions write no row of it at all. The API's list omits text; exports and the table have
+    it where message logging is on. `api_base` says where a call entered, not where it ran.
     """
 
     kinds = (GatewayCall, InferenceLocation, CallText)
@@ -58,24 +69,34 @@ class LiteLLM(Connector):
         """Yield the files whose path names a day around the window, and those that name none."""
         return around(folder, window, self.neighbour_days)
 
-    def parse(self, page: bytes) -> Iterator[Record]:
-        """The records of an API page, of JSONL rows or payloads, or of one JSON payload."""
-        whole = Page(plugin_id(type(self)), page)
-        return whole.records(entries(whole), self._records)
+    def select(self, database: Database, window: Window) -> Iterator[bytes]:
+        """Yield the rows of the proxy's own table, with text only where it is wanted."""
+        with_text = self.records is None or "call_text" in self.records
+        return spend_table.rows(database, window, plugin_id(type(self)), with_text=with_text)
 
-    def _records(self, entry: Entry) -> Iterator[Record]:
-        where, talk = place(entry), spoken.talk(entry.fields)
-        if self.records == _TEXT_ONLY:
-            yield from texts(entry, talk)
-            return
-        attempt = call(entry, self.deployments, where, talk)
-        yield attempt
-        earlier = failed_attempt(entry, attempt, self.deployments)
-        if earlier is not None:
-            yield earlier
-        if where is not None:
-            yield location(attempt, where)
-        yield from texts(entry, talk)
+    def tables(self, page: bytes) -> Mapping[type[Record], pa.Table]:
+        """The records of an API page, of JSONL rows or payloads, or of one JSON payload."""
+        return {kind: table for kind, (table, _) in self._read(page).items()}
+
+    def parse(self, page: bytes) -> Iterator[Record]:
+        """The rows of the tables, entry by entry."""
+        found = self._read(page)
+        numbered = [
+            (number, rank, record)
+            for rank, kind in enumerate(k for k in self.kinds if k in found)
+            for number, record in zip(found[kind][1], from_table(kind, found[kind][0]), strict=True)
+        ]
+        return (record for _, _, record in sorted(numbered, key=lambda each: each[:2]))
+
+    def _read(self, body: bytes) -> calls.Found:
+        page = Page(plugin_id(type(self)), body)
+        found = entries(page)
+        try:
+            if self.records == _TEXT_ONLY:
+                return calls.texts(found)
+            return calls.read(found, self.deployments)
+        except calls.RowError as error:
+            raise page.fault(Fault.MALFORMED, "readable rows", str(error)) from None
 
     def _slice(
         self, fetch: Fetch, start_us: int, end_us: int

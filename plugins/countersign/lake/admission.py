@@ -6,8 +6,10 @@ at the version that the state names.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
 from typing import Final
 
 import duckdb
@@ -15,13 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from countersign.canonical import encode
+from countersign.errors import EvidenceError
 from countersign.lake import great, plan
 from countersign.lake import state as states
-from countersign.lake.batch import ROUTED, Batch, Key, Kinds, Parse, read
-from countersign.lake.commit import commit
+from countersign.lake.batch import ROUTED, Batch, Key, Kinds, Parse, Sources, read
 from countersign.lake.delta import DeltaFolder
 from countersign.lake.judge import QUARANTINE, Verdict, judge
 from countersign.lake.raw import COMPLETE, PageManifest, RawPages
+from countersign.lake.rows import Rows
 from countersign.lake.rules import Suite
 from countersign.lake.salts import Salts
 from countersign.lake.state import Admitted, AdmittedDay, KindCounts
@@ -31,6 +34,7 @@ from countersign.model import Window
 from countersign.records import KINDS, Record, kind_name, schema, stored_schema
 
 QUARANTINE_TABLE: Final = "quarantine"
+_WRITTEN_ROWS: Final = 8_192
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,22 @@ class Admission:
         )
 
 
+class _Stream:
+    """Chunks on their way to the table's writer; a failure to make one is kept as it was."""
+
+    def __init__(self, target: pa.Schema, chunks: Iterable[pa.Table]) -> None:
+        self.failure: Exception | None = None
+        self.reader = pa.RecordBatchReader.from_batches(target, self._batches(target, chunks))
+
+    def _batches(self, target: pa.Schema, chunks: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
+        try:
+            for chunk in chunks:
+                yield from chunk.cast(target).to_batches(max_chunksize=_WRITTEN_ROWS)
+        except Exception as error:
+            self.failure = error
+            raise
+
+
 @dataclass(frozen=True)
 class Admitter:
     """Everything that admission needs of a lake. `now_us` is the time written into the rows."""
@@ -71,6 +91,7 @@ class Admitter:
     kinds: Kinds
     now_us: int
     second_opinion: bool
+    scratch: Path
     batch_bytes: int = plan.BATCH_BYTES
 
     def admit(self, window: Window | None) -> Admission:
@@ -90,10 +111,15 @@ class Admitter:
         self, state: Admitted, changed: Sequence[PageManifest], current: Mapping[Key, PageManifest]
     ) -> tuple[dict[Key, AdmittedDay], dict[str, int]]:
         readable = [manifest for manifest in changed if manifest.status == COMPLETE]
-        batch = read(self.raw, readable, current, self.parse, self.kinds)
+        _give_back()
+        sources = Sources(self.parse, self.kinds, self.salts, self.scratch)
+        batch = read(self.raw, readable, current, sources)
+        _give_back()
         verdicts = self._judge(batch, readable)
+        _give_back()
         days = {(m.source, m.day): self._day(m, batch, verdicts) for m in changed}
         verdicts = self.texts.enrich(verdicts, state, state.with_days({}, days))
+        _give_back()
         return days, self._write(verdicts, state, set(days))
 
     def _judge(self, batch: Batch, readable: Sequence[PageManifest]) -> dict[type[Record], Verdict]:
@@ -105,7 +131,7 @@ class Admitter:
         return {kind: self._verdict(kind, batch, keys) for kind, keys in keys_of.items()}
 
     def _verdict(self, kind: type[Record], batch: Batch, keys: Sequence[Key]) -> Verdict:
-        rows = commit(self.con, kind, batch.tables.pop(kind, _nothing(kind)), self.salts)
+        rows = batch.rows.get(kind) or _nothing(kind)
         suite = self.suite(kind_name(kind))
         return judge(self.con, kind, rows, suite, keys, second_opinion=self.second_opinion)
 
@@ -136,28 +162,51 @@ class Admitter:
         self, verdicts: Mapping[type[Record], Verdict], state: Admitted, keys: set[Key]
     ) -> dict[str, int]:
         """Replace the days in every table that holds, or now gets, rows of them."""
-        note = f"{len(keys)} source-days"
-        rows = {kind_name(kind): self._stored(kind, v.admitted) for kind, v in verdicts.items()}
-        rows[QUARANTINE_TABLE] = pa.concat_tables(
-            [QUARANTINE.empty_table(), *(v.quarantined for v in verdicts.values())]
-        )
-        for name in _held(state, keys) - set(rows):
-            rows[name] = stored_schema(KINDS[name]).empty_table()
-        return {
-            name: self.tables.write(name, table, keys, note)
-            for name, table in sorted(rows.items())
-            if table.num_rows or name in _held(state, keys)
-        }
+        held = _held(state, keys)
+        known = {kind_name(kind): kind for kind in verdicts}
+        sizes = {name: verdicts[kind].admitted.num_rows for name, kind in known.items()}
+        sizes[QUARANTINE_TABLE] = sum(v.quarantined.num_rows for v in verdicts.values())
+        versions = {}
+        for name in sorted(held | {name for name, size in sizes.items() if size}):
+            if name == QUARANTINE_TABLE:
+                refused = chain.from_iterable(v.quarantined.chunks() for v in verdicts.values())
+                rows = _Stream(QUARANTINE, refused)
+            elif name in known:
+                rows = self._stored(known[name], verdicts[known[name]])
+            else:
+                rows = _Stream(stored_schema(KINDS[name]), ())
+            versions[name] = self._replace(name, rows, keys)
+        return versions
 
-    def _stored(self, kind: type[Record], admitted: pa.Table) -> pa.Table:
+    def _replace(self, name: str, rows: _Stream, keys: set[Key]) -> int:
+        try:
+            return self.tables.write(name, rows.reader, keys, f"{len(keys)} source-days")
+        except EvidenceError:
+            if rows.failure is not None:  # the writer calls it a failure of the disk
+                raise rows.failure from None
+            raise
+
+    def _stored(self, kind: type[Record], verdict: Verdict) -> _Stream:
         """The columns of the kind's table: the record's, and those that admission adds."""
         target = stored_schema(kind)
+        return _Stream(target, (self._chunk(target, c) for c in verdict.admitted.chunks()))
+
+    def _chunk(self, target: pa.Schema, admitted: pa.Table) -> pa.Table:
         for name in {"fetched_at", "final"} & set(target.names):
             said = pc.coalesce(admitted[name], admitted[f"page_{name}"])
             admitted = admitted.set_column(admitted.column_names.index(name), name, said)
         stamp = pa.scalar(self.now_us, target.field("admitted_at").type)
         admitted = admitted.append_column("admitted_at", pa.repeat(stamp, admitted.num_rows))
         return admitted.select(target.names).cast(target)
+
+
+def _give_back() -> None:
+    """Return freed memory between the stages: each needs it in other sizes.
+
+    Arrow's own pool keeps what it once had; the system's shares it with the engine and the writer.
+    """
+    pa.set_memory_pool(pa.system_memory_pool())
+    pa.default_memory_pool().release_unused()
 
 
 def _held(state: Admitted, keys: set[Key]) -> set[str]:
@@ -170,8 +219,8 @@ def _held(state: Admitted, keys: set[Key]) -> set[str]:
     return held
 
 
-def _nothing(kind: type[Record]) -> pa.Table:
-    return pa.schema([*schema(kind), *ROUTED]).empty_table()
+def _nothing(kind: type[Record]) -> Rows:
+    return Rows.held(pa.schema([*schema(kind), *ROUTED]).empty_table())
 
 
 def _summary(days: Mapping[Key, AdmittedDay]) -> Admission:

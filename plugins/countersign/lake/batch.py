@@ -8,8 +8,9 @@ suite refuses it by name.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from itertools import groupby
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -17,11 +18,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from countersign.errors import EvidenceError, Fault, SourceError
+from countersign.lake.commit import Committer, Identifiers, numbered_schema
 from countersign.lake.raw import DATED, PageManifest, RawPages
+from countersign.lake.rows import Rows
+from countersign.lake.spool import Spool
 from countersign.model import US_PER_DAY, Window
-from countersign.records import Record, is_dated, kind_name, to_table
+from countersign.records import Record, is_dated, kind_name, schema
 
-Parse: TypeAlias = Callable[[str, bytes], Iterable[Record]]
+Parse: TypeAlias = Callable[[str, bytes], Mapping[type[Record], pa.Table]]
+"""Reads a source's page: its records as one table a kind."""
 Kinds: TypeAlias = Callable[[str], Sequence[type[Record]]]
 """The kinds that are taken from a source."""
 Key: TypeAlias = tuple[str, str]
@@ -29,7 +34,6 @@ Key: TypeAlias = tuple[str, str]
 
 CLOCK_AHEAD_US: Final = 300_000_000
 _NOT_BEFORE_US: Final = Window.parse("2020-01-01/2020-01-02").start_us
-_UNFIT: Final = (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError)
 _ROW_BITS: Final = 32
 _Indexes: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -46,6 +50,16 @@ ROUTED: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class Sources:
+    """What admission knows of sources: how their pages are read, and what is taken from them."""
+
+    parse: Parse
+    kinds: Kinds
+    salts: Committer
+    scratch: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Unreadable:
     """Why a source's day was refused as a whole."""
 
@@ -56,51 +70,68 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Batch:
-    """Parsed rows of some source-days, by kind; and what gave none.
+    """Parsed rows of some source-days, by kind, on scratch disk; and what gave none."""
 
-    Whoever judges a kind takes its table out, so that no row is held twice.
-    """
-
-    tables: dict[type[Record], pa.Table]
+    rows: Mapping[type[Record], Rows]
     unreadable: Mapping[Key, Unreadable]
     elsewhere: Mapping[tuple[Key, str], int]
 
 
 @dataclass
-class _Rows:
-    """What has been parsed so far."""
+class _Parsed:
+    """What has been parsed so far. Rows of a day that proves unreadable are left out at the end."""
 
-    tables: dict[type[Record], list[pa.Table]] = field(default_factory=lambda: defaultdict(list))
+    folder: Path
+    identifiers: Identifiers
+    spools: dict[type[Record], Spool] = field(default_factory=dict)
+    keys: dict[Key, int] = field(default_factory=dict)
+    key_of: dict[type[Record], list[pa.Array]] = field(default_factory=lambda: defaultdict(list))
     unreadable: dict[Key, Unreadable] = field(default_factory=dict)
     elsewhere: Counter[tuple[Key, str]] = field(default_factory=Counter)
 
-    def batch(self) -> Batch:
-        """Everything as one table a kind, without the days that proved unreadable."""
-        bad = {f"{source}\0{day}" for source, day in self.unreadable}
-        joined = {kind: pa.concat_tables(parts) for kind, parts in self.tables.items()}
-        kept = {kind: _without(table, bad) for kind, table in joined.items()}
+    def add(
+        self, kind: type[Record], routed: pa.Table, keys: Sequence[Key], days: pa.Array
+    ) -> None:
+        """Add rows; `days` says which of the keys each is of."""
+        if kind not in self.spools:
+            plain = pa.schema([*schema(kind), *ROUTED])
+            self.spools[kind] = Spool(numbered_schema(plain), self.folder)
+        self.spools[kind].append(self.identifiers.number(kind, routed))
+        numbers = [self.keys.setdefault(key, len(self.keys)) for key in keys]
+        self.key_of[kind].append(pa.array(numbers, pa.int32()).take(days))
+
+    def batch(self, salts: Committer) -> Batch:
+        """Everything that was read, committed, without the days that proved unreadable."""
+        self.identifiers.commit(salts)
+        rows = {kind: self._readable(kind, spool) for kind, spool in self.spools.items()}
         counts = {key: n for key, n in self.elsewhere.items() if key[0] not in self.unreadable}
-        return Batch(kept, self.unreadable, counts)
+        return Batch(rows, self.unreadable, counts)
+
+    def _readable(self, kind: type[Record], spool: Spool) -> Rows:
+        rows = Rows.of(spool, self.identifiers.committed)
+        bad = [number for key, number in self.keys.items() if key in self.unreadable]
+        if not bad:
+            return rows
+        return rows.where(~np.isin(np.concatenate(self.key_of[kind]), bad))
 
 
 def read(
     raw: RawPages,
     changed: Sequence[PageManifest],
     current: Mapping[Key, PageManifest],
-    parse: Parse,
-    kinds: Kinds,
+    sources: Sources,
 ) -> Batch:
     """Parse the pages of the changed days; `current` is every day's manifest, for `elsewhere`.
 
     Records of kinds that are not taken from their source are left out.
     """
-    rows = _Rows()
+    parsed = _Parsed(sources.scratch, Identifiers())
     ordered = sorted(changed, key=lambda m: (m.source, m.day))
     for source, days in groupby(ordered, key=lambda m: m.source):
         listed = _days_by_page(m for m in current.values() if m.source == source)
         for page, places in _places(days):
-            _read_page(raw, _Page(page, places, listed[page]), parse, kinds(source), rows)
-    return rows.batch()
+            _read_page(raw, _Page(page, places, listed[page]), sources, parsed)
+    return parsed.batch(sources.salts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +154,9 @@ class _Page:
     places: Sequence[_Place]
     listed: set[str]
 
-    def refuse(self, rows: _Rows, fault: Fault, error: Exception) -> None:
+    def refuse(self, parsed: _Parsed, fault: Fault, error: Exception) -> None:
         refused = Unreadable(self.digest, fault, str(error))
-        rows.unreadable.update({place.key: refused for place in self.places})
+        parsed.unreadable.update({place.key: refused for place in self.places})
 
 
 def _places(days: Iterable[PageManifest]) -> Iterator[tuple[str, list[_Place]]]:
@@ -144,63 +175,25 @@ def _days_by_page(manifests: Iterable[PageManifest]) -> dict[str, set[str]]:
     return listed
 
 
-def _read_page(
-    raw: RawPages, page: _Page, parse: Parse, kinds: Sequence[type[Record]], rows: _Rows
-) -> None:
+def _read_page(raw: RawPages, page: _Page, sources: Sources, parsed: _Parsed) -> None:
     source, day = page.places[0].key
     try:
-        content = raw.page(source, day, page.digest)
-        by_kind = _tables(source, page.digest, parse(source, content), kinds)
+        by_kind = sources.parse(source, raw.page(source, day, page.digest))
     except SourceError as error:
-        page.refuse(rows, error.fault, error)
+        page.refuse(parsed, error.fault, error)
+        return
     except EvidenceError as error:
-        page.refuse(rows, Fault.STORAGE, error)
-    else:
-        for kind, table in by_kind.items():
-            routed, elsewhere = _route(kind, table, page)
-            rows.tables[kind].append(routed)
+        page.refuse(parsed, Fault.STORAGE, error)
+        return
+    for kind in sources.kinds(source):
+        if kind in by_kind:
+            elsewhere = _route(kind, by_kind[kind], page, parsed)
             if elsewhere:
-                rows.elsewhere[(source, day), kind_name(kind)] += elsewhere
+                parsed.elsewhere[(source, day), kind_name(kind)] += elsewhere
 
 
-def _tables(
-    source: str, page: str, records: Iterable[Record], kinds: Sequence[type[Record]]
-) -> dict[type[Record], pa.Table]:
-    by_kind: dict[type[Record], list[Record]] = defaultdict(list)
-    for record in records:
-        by_kind[type(record)].append(record)
-    try:
-        return {kind: _table(kind, by_kind[kind]) for kind in kinds if kind in by_kind}
-    except _UNFIT as error:
-        raise SourceError(
-            source,
-            Fault.MALFORMED,
-            page=page,
-            expected="values that fit their columns",
-            observed=str(error)[:300],
-            remedy="The page is kept; the day is admitted when the source sends it right.",
-        ) from error
-
-
-def _table(kind: type[Record], rows: list[Record]) -> pa.Table:
-    try:
-        return to_table(kind, rows)
-    except UnicodeEncodeError:  # half a surrogate pair: legal in JSON text, not in UTF-8
-        return to_table(kind, map(_encodable, rows))
-
-
-def _encodable(record: Record) -> Record:
-    values = ((f.name, getattr(record, f.name)) for f in fields(record))
-    broken: dict[str, Any] = {
-        name: value.encode("utf-8", "replace").decode()
-        for name, value in values
-        if isinstance(value, str)
-    }
-    return replace(record, **broken)
-
-
-def _route(kind: type[Record], table: pa.Table, page: _Page) -> tuple[pa.Table, int]:
-    """Put each row into one of the page's days; also how many belong to other days."""
+def _route(kind: type[Record], table: pa.Table, page: _Page, parsed: _Parsed) -> int:
+    """Put each row into one of the page's days; how many belong to other days."""
     chosen, elsewhere = _choose(kind, table, page)
     kept = np.flatnonzero(chosen >= 0)
     manifests = [place.manifest for place in page.places]
@@ -218,7 +211,9 @@ def _route(kind: type[Record], table: pa.Table, page: _Page) -> tuple[pa.Table, 
     routed = table.take(pa.array(kept)) if len(kept) < table.num_rows else table
     for column, values in zip(ROUTED, columns, strict=True):
         routed = routed.append_column(column, values)
-    return routed, elsewhere
+    if routed.num_rows:
+        parsed.add(kind, routed, [place.key for place in page.places], place_of)
+    return elsewhere
 
 
 def _choose(kind: type[Record], table: pa.Table, page: _Page) -> tuple[_Indexes, int]:
@@ -243,10 +238,3 @@ def _choose(kind: type[Record], table: pa.Table, page: _Page) -> tuple[_Indexes,
 
 def _ordinal(day: str) -> int:
     return Window.parse(f"{day}/9999-12-31").start_us // US_PER_DAY
-
-
-def _without(table: pa.Table, bad: set[str]) -> pa.Table:
-    if not bad:
-        return table
-    keys = zip(table["source"].to_pylist(), table["window_day"].to_pylist(), strict=True)
-    return table.filter(pa.array([f"{source}\0{day}" not in bad for source, day in keys]))

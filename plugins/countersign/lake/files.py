@@ -156,7 +156,7 @@ def _load(
     _check_times(con, given)
     notes += _notes(con, given)
     typed = select_sql(kind, given.found, given.types, given.extra)
-    rows = commit(con, kind, arrow(con, f"{typed} FROM given ORDER BY {ROW}"), _FileKey(key))
+    rows = commit(kind, arrow(con, f"{typed} FROM given ORDER BY {ROW}"), _FileKey(key))
     if named.cluster and "cluster_bucket" in rows.column_names:
         bucket = bucket_sql(named.cluster, key.hex())
         buckets = arrow(con, f"SELECT {bucket} AS bucket FROM given ORDER BY {ROW}")["bucket"]

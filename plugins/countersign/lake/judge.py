@@ -3,15 +3,18 @@
 One DuckDB statement gives every refused row all its reasons. A row repeated word for word (paging
 over a table that moves) is dropped and counted; a different row about the same thing is refused
 as a duplicate. Both are decided within a source's day, so the answer does not depend on which
-days happen to be admitted together. The rows themselves stay where they are, in Arrow: the
-engine sees the columns that rules name, and gives back marks in row order.
+days happen to be admitted together. Rows are judged a chunk at a time, on the columns that rules
+name; marks go back by row number, because the engine keeps no order by itself.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,11 +22,14 @@ from countersign.errors import EvidenceError
 from countersign.lake import great, rules
 from countersign.lake.batch import Key
 from countersign.lake.engine import arrow
+from countersign.lake.rows import Mask, Positions, Rows
 from countersign.lake.rules import Suite, quoted
+from countersign.lake.spool import Spool
 from countersign.records import Record, kind_name, schema
 
 _NOT_QUARANTINED: Final = {"text", "usage_raw"}
 _NOT_COMPARED: Final = {"fetched_at"}
+_MARKS: Final = ("occurrence", "ahead_us")
 
 QUARANTINE: Final = pa.schema(
     [
@@ -57,15 +63,15 @@ class Counts:
 class Verdict:
     """One kind's batch after admission: rows to store, rows for quarantine, counts by day."""
 
-    admitted: pa.Table
-    quarantined: pa.Table
+    admitted: Rows
+    quarantined: Spool
     counts: Mapping[Key, Counts]
 
 
 def judge(
     con: duckdb.DuckDBPyConnection,
     kind: type[Record],
-    rows: pa.Table,
+    rows: Rows,
     suite: Suite,
     keys: Sequence[Key],
     *,
@@ -76,72 +82,147 @@ def judge(
     Raises:
         EvidenceError: Great Expectations counts otherwise than the compiled rules.
     """
-    rows = _placed(con, kind, rows)
-    rows, repeated = _without_repeats(con, kind, rows)
-    con.register("batch", _numbered(rows))
-    columns = set(rows.column_names)
-    # Marks go back by position, and a scan of many chunks does not keep their order by itself.
-    reasons = rules.reasons_sql(suite, columns)
-    marks = arrow(con, f"SELECT {reasons} AS reasons FROM batch ORDER BY row")
-    clean = pc.equal(pc.list_value_length(marks["reasons"]), 0)
-    counts = _counts(con, suite, columns, repeated, keys)
-    con.unregister("batch")
+    rows = rows.marked(ahead_us=_ahead(kind, rows))
+    rows, repeated = _first(con, kind, rows)
+    clean, counted, quarantined = _judged(con, kind, suite, rows)
+    counts = {key: _count(counted.get(key), repeated.get(key, 0), suite) for key in keys}
     if second_opinion:
         _compare(suite, counts, rows)
-    refused = rows.append_column("reasons", marks["reasons"]).filter(pc.invert(clean))
-    admitted = rows.filter(clean) if refused.num_rows else rows
-    return Verdict(
-        admitted.drop_columns(["occurrence", "ahead_us"]),
-        _quarantined(con, kind, suite, refused),
-        counts,
+    return Verdict(rows.where(clean), quarantined, counts)
+
+
+def _ahead(kind: type[Record], rows: Rows) -> pa.Array:
+    """How far each row's time lies after the fetch of its page, in microseconds."""
+    if not kind.time_column:
+        return pa.nulls(rows.spool.num_rows, pa.int64())
+    parts = [
+        pc.subtract(
+            chunk[kind.time_column].cast(pa.int64()), chunk["page_fetched_at"].cast(pa.int64())
+        )
+        for chunk in rows.spool.chunks([kind.time_column, "page_fetched_at"])
+    ]
+    return _joined(parts, pa.int64())
+
+
+def _first(
+    con: duckdb.DuckDBPyConnection, kind: type[Record], rows: Rows
+) -> tuple[Rows, Mapping[Key, int]]:
+    """Mark the `occurrence` of each thing; drop rows that repeat the first one word for word."""
+    occurrence = np.ones(rows.spool.num_rows, np.int64)
+    places = _perhaps_twice(con, kind, rows)
+    if not len(places):
+        return rows.marked(occurrence=pa.array(occurrence)), {}
+    chosen = np.zeros_like(rows.kept)
+    chosen[places] = True
+    held = pa.concat_tables(list(rows.where(chosen).chunks()))
+    con.register("held", held.append_column("row", pa.array(places)))
+    keys = ", ".join(map(quoted, dict.fromkeys(("source", "window_day", *kind.identity))))
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE placed AS SELECT *, row_number()"
+        f" OVER (PARTITION BY {keys} ORDER BY seq) AS occurrence FROM held"
     )
+    con.unregister("held")
+    placed = arrow(con, "SELECT row, occurrence FROM placed")
+    occurrence[placed["row"].to_numpy()] = placed["occurrence"].to_numpy()
+    same, counted = _repeats(con, kind)
+    con.execute("DROP TABLE placed")
+    kept = np.ones_like(rows.kept)
+    kept[same] = False
+    return rows.where(kept).marked(occurrence=pa.array(occurrence)), counted
 
 
-def _placed(con: duckdb.DuckDBPyConnection, kind: type[Record], rows: pa.Table) -> pa.Table:
-    """Add the computed columns of the suites: `occurrence` and `ahead_us`."""
-    named = [kind.time_column] if kind.time_column else []
-    keys = dict.fromkeys(("source", "window_day", *kind.identity))
-    slim = rows.select([*dict.fromkeys((*keys, *named, "seq", "page_fetched_at"))])
-    con.register("slim", _numbered(slim))
-    time = quoted(kind.time_column) if kind.time_column else "NULL::TIMESTAMPTZ"
-    marks = arrow(
-        con,
-        f"SELECT row_number() OVER (PARTITION BY {', '.join(map(quoted, keys))} ORDER BY seq)"
-        f" AS occurrence, epoch_us({time}) - epoch_us(page_fetched_at) AS ahead_us"
-        " FROM slim ORDER BY row",
-    )
-    con.unregister("slim")
-    for name in marks.column_names:
-        rows = rows.append_column(name, marks[name])
-    return rows
+def _perhaps_twice(con: duckdb.DuckDBPyConnection, kind: type[Record], rows: Rows) -> Positions:
+    """Rows that may be about the same thing: the engine's hash is only a first sieve."""
+    keys = list(dict.fromkeys(("source", "window_day", *kind.identity)))
+    hashes = np.zeros(rows.num_rows, np.uint64)
+    places = np.flatnonzero(rows.kept)
+    start = 0
+    for chunk in rows.chunks(keys):
+        con.register("chunk", _numbered(chunk))
+        found = con.execute(
+            f"SELECT row, hash({', '.join(map(quoted, keys))}) AS hash FROM chunk"
+        ).fetchnumpy()
+        hashes[start + found["row"]] = found["hash"]
+        start += chunk.num_rows
+        con.unregister("chunk")
+    order = np.argsort(hashes, kind="stable")
+    twin = np.flatnonzero(hashes[order][1:] == hashes[order][:-1])
+    found_twice: Positions = np.sort(places[order[np.union1d(twin, twin + 1)]])
+    return found_twice
 
 
-def _without_repeats(
-    con: duckdb.DuckDBPyConnection, kind: type[Record], rows: pa.Table
-) -> tuple[pa.Table, Mapping[Key, int]]:
-    """Drop rows that say word for word what the first about the same thing said."""
-    if not rows.num_rows or pc.max(rows["occurrence"]).as_py() < 2:
-        return rows, {}
-    con.register("batch", _numbered(rows))
+def _repeats(
+    con: duckdb.DuckDBPyConnection, kind: type[Record]
+) -> tuple[Positions, Mapping[Key, int]]:
     same = _same_sql(("source", "window_day", *kind.identity))
     equal = _same_sql([name for name in schema(kind).names if name not in _NOT_COMPARED])
     found = arrow(
         con,
-        "SELECT later.row, later.source, later.window_day FROM batch AS later"
-        f" JOIN batch AS earlier ON {same}"
+        "SELECT later.row, later.source, later.window_day FROM placed AS later"
+        f" JOIN placed AS earlier ON {same}"
         f" WHERE earlier.occurrence = 1 AND later.occurrence > 1 AND {equal}",
     )
-    con.unregister("batch")
     keys = zip(found["source"].to_pylist(), found["window_day"].to_pylist(), strict=True)
-    counted: dict[Key, int] = {}
-    for key in keys:
-        counted[key] = counted.get(key, 0) + 1
-    numbers = pa.array(range(rows.num_rows), pa.int64())
-    return rows.filter(pc.invert(pc.is_in(numbers, found["row"].combine_chunks()))), counted
+    return found["row"].to_numpy(), Counter(keys)
+
+
+def _judged(
+    con: duckdb.DuckDBPyConnection, kind: type[Record], suite: Suite, rows: Rows
+) -> tuple[Mask, Mapping[Key, Sequence[int]], Spool]:
+    """Which rows of the spool fail no rule, the counts of each source's day, and the refused."""
+    clean = np.zeros_like(rows.kept)
+    counted: dict[Key, Sequence[int]] = {}
+    quarantined = Spool(QUARANTINE, rows.spool.folder)
+    have = set(rows.column_names)
+    named = dict.fromkeys(c for rule in suite.row_rules for c in rule.columns if c in have)
+    columns = list(dict.fromkeys(("source", "window_day", *named)))
+    for places, chunk in rows.numbered(columns):
+        con.register("batch", _numbered(chunk))
+        clean[places] = True
+        if _add(counted, con, suite, have):
+            refused = arrow(
+                con,
+                f"SELECT * FROM (SELECT row, {rules.reasons_sql(suite, have)} AS reasons"
+                " FROM batch) WHERE len(reasons) > 0 ORDER BY row",
+            )
+            bad = places[refused["row"].to_numpy()]
+            clean[bad] = False
+            quarantined.append(_quarantined(con, kind, suite, _whole(rows, bad, refused)))
+        con.unregister("batch")
+    return clean, counted, quarantined
+
+
+def _add(
+    counted: dict[Key, Sequence[int]],
+    con: duckdb.DuckDBPyConnection,
+    suite: Suite,
+    have: AbstractSet[str],
+) -> int:
+    """Add a chunk's counts to those before; how many of its rows are refused."""
+    found = con.execute(
+        f"SELECT source, window_day, {rules.counts_sql(suite, have)} FROM batch GROUP BY ALL"
+    ).fetchall()
+    for source, day, *numbers in found:
+        before = counted.get((source, day), [0] * len(numbers))
+        counted[source, day] = [a + b for a, b in zip(before, numbers, strict=True)]
+    return sum(refused for _, _, _, refused, *_ in found)
+
+
+def _whole(rows: Rows, places: Positions, refused: pa.Table) -> pa.Table:
+    """All columns of some rows of one chunk, with their reasons."""
+    chosen = np.zeros_like(rows.kept)
+    chosen[places] = True
+    found = pa.concat_tables(list(rows.where(chosen).chunks()))
+    return found.append_column("reasons", refused["reasons"])
 
 
 def _numbered(rows: pa.Table) -> pa.Table:
-    return rows.append_column("row", pa.array(range(rows.num_rows), pa.int64()))
+    return rows.append_column("row", pa.array(np.arange(rows.num_rows)))
+
+
+def _joined(parts: Iterable[pa.ChunkedArray], dtype: pa.DataType) -> pa.Array:
+    arrays = [part.combine_chunks() for part in parts]
+    return pa.concat_arrays(arrays) if arrays else pa.array([], dtype)
 
 
 def _same_sql(columns: Sequence[str]) -> str:
@@ -151,23 +232,8 @@ def _same_sql(columns: Sequence[str]) -> str:
     )
 
 
-def _counts(
-    con: duckdb.DuckDBPyConnection,
-    suite: Suite,
-    columns: set[str],
-    repeated: Mapping[Key, int],
-    keys: Sequence[Key],
-) -> dict[Key, Counts]:
-    found = con.execute(
-        f"SELECT source, window_day, {rules.counts_sql(suite, columns)} FROM batch GROUP BY ALL"
-    ).fetchall()
-    by_key = {(source, day): rest for source, day, *rest in found}
-    nothing = [0] * (2 + 2 * len(suite.row_rules))
-    return {key: _count(by_key.get(key, nothing), repeated.get(key, 0), suite) for key in keys}
-
-
-def _count(numbers: Sequence[int], repeated: int, suite: Suite) -> Counts:
-    total, refused, *pairs = numbers
+def _count(numbers: Sequence[int] | None, repeated: int, suite: Suite) -> Counts:
+    total, refused, *pairs = numbers or [0] * (2 + 2 * len(suite.row_rules))
     short = 0 if total >= suite.least_rows else 1
     return Counts(
         rows=total - refused,
@@ -179,7 +245,7 @@ def _count(numbers: Sequence[int], repeated: int, suite: Suite) -> Counts:
     )
 
 
-def _compare(suite: Suite, counts: Mapping[Key, Counts], batch: pa.Table) -> None:
+def _compare(suite: Suite, counts: Mapping[Key, Counts], batch: Rows) -> None:
     """Hold the compiled rules against Great Expectations, expectation by expectation."""
     opinions = [found for found in great.validate(suite, batch) if found.type != rules.ROW_COUNT]
     for position, opinion in enumerate(opinions, start=1):
@@ -201,8 +267,6 @@ def _quarantined(
     con: duckdb.DuckDBPyConnection, kind: type[Record], suite: Suite, refused: pa.Table
 ) -> pa.Table:
     """Refused rows with every rule and reason; text stays with its page."""
-    if not refused.num_rows:
-        return QUARANTINE.empty_table()
     names = ", ".join(rules.literal(rule.name) for rule in suite.row_rules)
     notes = ", ".join(rules.literal(rule.reason) for rule in suite.row_rules)
     shown = [name for name in schema(kind).names if name not in _NOT_QUARANTINED]

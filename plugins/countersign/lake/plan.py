@@ -9,8 +9,9 @@ from countersign.lake.state import Admitted
 from countersign.model import Window
 from countersign.records import CallText, GatewayCall, kind_name, schema
 
-BATCH_BYTES: Final = 64 * 2**20
-"""Raw bytes admitted together: bounds memory, and makes a catch-up of weeks few transactions."""
+BATCH_BYTES: Final = 256 * 2**20
+"""Raw bytes admitted together, at least a day's: rows wait on scratch disk, so that this bounds
+only what is kept of each (identifiers, salts, text), and a catch-up of weeks is few transactions."""
 
 
 def changed(

@@ -12,6 +12,7 @@ from countersign.lake import text_columns, vocabulary
 from countersign.lake.batch import Key
 from countersign.lake.delta import DeltaFolder
 from countersign.lake.judge import Verdict
+from countersign.lake.rows import Rows
 from countersign.lake.salts import Salts
 from countersign.lake.state import Admitted
 from countersign.lake.store import Store
@@ -51,16 +52,26 @@ class Texts:
             return dict(verdicts)
         salts = self._salt(calls.admitted)
         texts = self._known(fresh, before, after, set(salts))
-        enriched = text_columns.enrich(self.con, calls.admitted, texts, salts, pinned)
-        return {**verdicts, GatewayCall: replace(calls, admitted=enriched)}
+        if not texts.num_rows:
+            return dict(verdicts)
+        spoken = text_columns.sides(self.con, texts)
 
-    def _salt(self, calls: pa.Table) -> dict[str, Mapping[str, bytes]]:
+        def enriched(chunk: pa.Table) -> pa.Table:
+            return text_columns.enrich(self.con, chunk, spoken, salts, pinned)
+
+        return {**verdicts, GatewayCall: replace(calls, admitted=calls.admitted.then(enriched))}
+
+    def _salt(self, calls: Rows) -> dict[str, pa.Table]:
         """Every admitted request's salt, by day."""
-        requests: dict[str, list[str]] = {}
-        pairs = calls.select(["window_day", "request_id"]).to_pydict()
-        for day, request in zip(pairs["window_day"], pairs["request_id"], strict=True):
-            requests.setdefault(day, []).append(request)
-        return {day: self.salts.request_salts(day, names) for day, names in requests.items()}
+        requests: dict[str, list[pa.Array]] = {}
+        for chunk in calls.chunks(["window_day", "request_id"]):
+            for day in chunk["window_day"].unique().to_pylist():
+                found = chunk.filter(pc.field("window_day") == day)["request_id"]
+                requests.setdefault(day, []).append(found.combine_chunks())
+        return {
+            day: self.salts.salt_requests(day, pa.chunked_array(requests.pop(day)))
+            for day in list(requests)
+        }
 
     def _vocabulary(
         self, fresh: Verdict | None, before: Admitted, after: Admitted
@@ -86,7 +97,8 @@ class Texts:
         """Text of some days: of this batch, and of the table for days that are not in it."""
         parts = [_EMPTY]
         if fresh is not None:
-            parts.append(_of(fresh.admitted, {key for key in fresh.counts if key[1] in days}))
+            wanted = {key for key in fresh.counts if key[1] in days}
+            parts += [_of(chunk, wanted) for chunk in fresh.admitted.chunks(_COLUMNS)]
         stored = {key for key in after.keys_of(_NAME) if key[1] in days}
         stored -= set(fresh.counts) if fresh is not None else set()
         if stored and _NAME in before.tables:

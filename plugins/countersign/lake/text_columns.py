@@ -6,10 +6,12 @@ engine joins row numbers; the texts stay in their Arrow columns, and none goes f
 
 import hmac
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, TypeAlias
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,31 +19,53 @@ from countersign.lake.engine import arrow
 from countersign.lake.vocabulary import Vocabulary, terms_sql
 from countersign.model import PPM
 
-RequestSalts: TypeAlias = Mapping[str, Mapping[str, bytes]]
-"""By day, the salt of every request."""
+RequestSalts: TypeAlias = Mapping[str, pa.Table]
+"""By day, the salt of every request: columns request_id, salt."""
 
 _KEPT: Final = ("turns",)
 """Columns where what the call's own source said goes first."""
 _OLDER_MODELS: Final = ("gpt-3.5", "gpt-4-", "gpt-4,")
 _OPENAI: Final = ("openai", "azure")
 _CHUNK: Final = 4_096
+_SIDES: Final = ("prompt", "output")
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Texts, and which of them are the prompt and the output of which call."""
+
+    texts: pa.ChunkedArray
+    sides: pa.Table
+
+
+def sides(con: duckdb.DuckDBPyConnection, texts: pa.Table) -> Spoken:
+    """Index texts, with `call_id`, `role`, `text`, `source`, `window_day`, by their calls."""
+    con.register("said", _numbered(texts.select(["call_id", "role", "source", "window_day"])))
+    found = arrow(
+        con,
+        "SELECT call_id, window_day,"
+        " arg_min(row, source) FILTER (role = 'prompt') AS prompt,"
+        " arg_min(row, source) FILTER (role = 'output') AS output"
+        " FROM said GROUP BY call_id, window_day",
+    )
+    con.unregister("said")
+    return Spoken(texts["text"], found)
 
 
 def enrich(
     con: duckdb.DuckDBPyConnection,
     calls: pa.Table,
-    texts: pa.Table,
+    spoken: Spoken,
     salts: RequestSalts,
     vocabulary: Vocabulary | None,
 ) -> pa.Table:
     """The calls with their text columns filled where their text is known.
 
-    `texts` has `call_id`, `role`, `text`, `source`, `window_day`. A call without text keeps what
-    its own source said.
+    A call without text keeps what its own source said.
     """
-    if not texts.num_rows or not calls.num_rows:
+    prompts, outputs = _sides(con, calls, spoken)
+    if prompts.null_count + outputs.null_count == 2 * calls.num_rows:
         return calls
-    prompts, outputs = _sides(con, calls, texts)
     counted, tokenizers = _tokens(calls, outputs)
     derived = {
         "turns": _turns(con, prompts),
@@ -68,27 +92,32 @@ def tokenizer(provider: str, model: str) -> str | None:
 
 
 def _sides(
-    con: duckdb.DuckDBPyConnection, calls: pa.Table, texts: pa.Table
+    con: duckdb.DuckDBPyConnection, calls: pa.Table, spoken: Spoken
 ) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
     """Prompt and output of each call, in the order of the calls; NULL where there is none."""
     con.register("called", _numbered(calls.select(["call_id", "window_day"])))
-    con.register("said", _numbered(texts.select(["call_id", "role", "source", "window_day"])))
+    con.register("sides", spoken.sides)
     found = arrow(
         con,
-        "WITH sides AS (SELECT call_id, window_day,"
-        " arg_min(row, source) FILTER (role = 'prompt') AS prompt,"
-        " arg_min(row, source) FILTER (role = 'output') AS output"
-        " FROM said GROUP BY call_id, window_day)"
-        " SELECT prompt, output FROM called LEFT JOIN sides USING (call_id, window_day)"
-        " ORDER BY called.row",
+        "SELECT row, prompt, output FROM called JOIN sides USING (call_id, window_day)",
     )
     con.unregister("called")
-    con.unregister("said")
-    return texts["text"].take(found["prompt"]), texts["text"].take(found["output"])
+    con.unregister("sides")
+    place = pa.array(_places(found["row"].to_numpy(), calls.num_rows))
+    rows = (found[side].take(pc.if_else(pc.less(place, 0), None, place)) for side in _SIDES)
+    prompts, outputs = (spoken.texts.take(row) for row in rows)
+    return prompts, outputs
+
+
+def _places(rows: Any, size: int) -> Any:
+    """For every row its place among those found, or -1."""
+    places = np.full(size, -1)
+    places[rows] = np.arange(len(rows))
+    return places
 
 
 def _numbered(table: pa.Table) -> pa.Table:
-    return table.append_column("row", pa.array(range(table.num_rows), pa.int64()))
+    return table.append_column("row", pa.array(np.arange(table.num_rows)))
 
 
 def _turns(con: duckdb.DuckDBPyConnection, prompts: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -139,12 +168,19 @@ def _encoder(name: str) -> Any:
 
 def _commitments(calls: pa.Table, prompts: pa.ChunkedArray, salts: RequestSalts) -> pa.Array:
     days, requests = calls["window_day"].to_pylist(), calls["request_id"].to_pylist()
+    known = {day: _salts(salts[day], calls["request_id"]) for day in set(days)}
     made: list[str | None] = []
     for start in range(0, len(days), _CHUNK):
         end = start + _CHUNK
         chunk = zip(days[start:end], requests[start:end], _slice(prompts, start), strict=True)
-        made += [None if p is None else _commitment(salts[d][r], p) for d, r, p in chunk]
+        made += [None if p is None else _commitment(known[d][r], p) for d, r, p in chunk]
     return pa.array(made, pa.string())
+
+
+def _salts(day: pa.Table, requests: pa.ChunkedArray) -> dict[str, bytes]:
+    """Those of a day's salts that these requests have."""
+    found = day.filter(pc.is_in(day["request_id"], requests.combine_chunks()))
+    return dict(zip(found["request_id"].to_pylist(), found["salt"].to_pylist(), strict=True))
 
 
 def _commitment(salt: bytes, text: str) -> str:
@@ -171,7 +207,7 @@ def _unseen(
         " FROM used LEFT JOIN known_terms AS known ON known.term = used.term GROUP BY row",
     )
     con.register("shares", shares)
-    con.register("rows", pa.table({"row": pa.array(range(len(prompts)), pa.int64())}))
+    con.register("rows", pa.table({"row": pa.array(np.arange(len(prompts)))}))
     scored = arrow(
         con,
         f"SELECT (unseen * {PPM} + terms // 2) // terms AS ppm"

@@ -1,7 +1,7 @@
 """The other edge where bytes come in: the files of one exported folder."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +41,21 @@ class DiskFolder:
         """
         try:
             return self._inside(name).read_bytes()
+        except OSError as error:
+            raise self._error(
+                Fault.UNREACHABLE, name, "a readable file", error.strerror or str(error)
+            ) from None
+
+    def pieces(self, name: str, size: int) -> Iterator[bytes]:
+        """Yield the bytes of one file, so many at a time.
+
+        Raises:
+            SourceError: it is not there, cannot be read, or lies outside the folder.
+        """
+        try:
+            with self._inside(name).open("rb") as file:
+                while piece := file.read(size):
+                    yield piece
         except OSError as error:
             raise self._error(
                 Fault.UNREACHABLE, name, "a readable file", error.strerror or str(error)
