@@ -158,6 +158,7 @@ class Config(_Strict):
     retention: Annotated[Retention, Field(default_factory=Retention)]
     storage: Storage = Storage()
     folder: Path = Path()
+    file: Path = Path(DEFAULT_FILE)
 
     def path(self, relative: str) -> Path:
         """A path of the configuration, relative to its file."""
@@ -191,7 +192,7 @@ def load(file: Path) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"configuration {file}", expected="TOML", observed=str(error)) from None
     try:
-        return Config.model_validate({**document, "folder": file.resolve().parent})
+        return Config.model_validate({**document, "folder": file.resolve().parent, "file": file})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -22,6 +22,7 @@ TYPES = (
     "erasure",
     "retention",
     "hold",
+    "restore",
 )
 
 
@@ -109,6 +110,14 @@ def retention(content: bytes, *, rule: str, authority: str, pages: int, rows: in
 def hold(content: bytes, *, action: str, hold: str, authority: str) -> bytes:
     """A legal hold that was placed or lifted: the document of its scope, without names."""
     return _entry("hold", content, action=action, hold=hold, authority=authority)
+
+
+def restore(content: bytes, *, authority: str, asked: int, without: int) -> bytes:
+    """A log that came out of a backup and is appended to again: the document of who was asked.
+
+    `asked` witnesses confirmed that they know no larger tree; `without` were left out.
+    """
+    return _entry("restore", content, authority=authority, asked=asked, without=without)
 
 
 def decode(content: bytes) -> Document:

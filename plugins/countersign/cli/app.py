@@ -45,9 +45,12 @@ def load() -> Callable[[], object]:
     """The program with all its commands."""
     from countersign.cli import (  # noqa: F401 - each module adds its commands
         checking,
+        duties,
         installing,
+        keeping,
         reading,
         simulating,
+        sourcing,
         working,
     )
 

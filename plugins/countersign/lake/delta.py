@@ -64,8 +64,9 @@ class DeltaFolder:
             is_there = DeltaTable.is_deltatable(uri, options)
             write_deltalake(
                 uri,
-                rows,
+                self._fitting(uri, rows) if is_there else rows,
                 mode="overwrite",
+                schema_mode="merge" if is_there else None,
                 partition_by=PARTITIONS,
                 predicate=_predicate(keys) if is_there else None,
                 configuration=None if is_there else _FOREVER,
@@ -97,6 +98,29 @@ class DeltaFolder:
         """Rows of some days of one version; None when there are none."""
         parts = [_read(file) for file in self.files(name, version, days)]
         return pa.concat_tables(parts, promote_options="default") if parts else None
+
+    def keep_history(self, name: str) -> bool:
+        """Make a table of an older lake keep its log for ever; whether it did not yet.
+
+        Raises:
+            EvidenceError: the table cannot be read or written.
+        """
+        try:
+            table = DeltaTable(self._uri(name), storage_options=self._options)
+            if _FOREVER.items() <= table.metadata().configuration.items():
+                return False
+            table.alter.set_table_properties(_FOREVER)
+        except (OSError, DeltaError) as error:
+            raise self._failed(name, error) from error
+        return True
+
+    def _fitting(self, uri: str, rows: pa.Table | pa.RecordBatchReader) -> pa.RecordBatchReader:
+        """The rows; a column that the table lacks may be NULL, as in the rows that it has."""
+        known = DeltaTable(uri, storage_options=self._options).schema().fields
+        old = {column.name for column in known}
+        target = pa.schema([c if c.name in old else c.with_nullable(True) for c in rows.schema])
+        reader = rows if isinstance(rows, pa.RecordBatchReader) else rows.to_reader()
+        return reader.cast(target)
 
     def forget(self, names: Iterable[str]) -> None:
         """Remove this machine's copies of data files that were deleted for good."""

@@ -26,6 +26,7 @@ from countersign.lake.store import Store
 
 ORGANISATION: Final = "organisation"
 SALT_BYTES: Final = 32
+_GROUP_ROWS: Final = 131_072
 _RECORD_SALTS = pa.schema([("request_id", pa.string()), ("salt", pa.binary(SALT_BYTES))])
 PSEUDONYMS: Final = pa.schema(
     [("scope", pa.string()), ("plain", pa.string()), ("commitment", pa.string())]
@@ -85,7 +86,8 @@ class Salts:
         if self.store.exists(name):
             known = _read(self.store.get(name)).cast(_RECORD_SALTS)
         fresh = requests.unique()
-        fresh = fresh.filter(pc.invert(pc.is_in(fresh, known["request_id"].combine_chunks())))
+        if known.num_rows:
+            fresh = fresh.filter(pc.invert(pc.is_in(fresh, known["request_id"].combine_chunks())))
         if len(fresh):
             drawn = pa.py_buffer(self.random(SALT_BYTES * len(fresh)))
             drawn = pa.Array.from_buffers(pa.binary(SALT_BYTES), len(fresh), [None, drawn])
@@ -193,9 +195,10 @@ def _day_name(day: str) -> str:
 
 
 def _written(table: pa.Table) -> bytes:
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd")
-    return sink.getvalue()
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", row_group_size=_GROUP_ROWS)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
 def _read(content: bytes) -> pa.Table:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from countersign.canonical import Json, encode
+from countersign.errors import EvidenceError
 from countersign.lake.batch import Key
 from countersign.lake.judge import Counts
 from countersign.lake.store import Store
@@ -20,11 +21,15 @@ SCHEMA: Final = "urn:countersign:admitted:v0.1"
 
 @dataclass(frozen=True, slots=True)
 class KindCounts:
-    """Counts of one kind in one source's day, and by which suite they were made."""
+    """Counts of one kind in one source's day, and by which suite they were made.
+
+    `expired`: rows were deleted since, because their retention had passed.
+    """
 
     counts: Counts
     suite: str
     judged_by: str
+    expired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +63,21 @@ class Admitted:
 
 
 def load(store: Store) -> Admitted:
-    """The state, empty before the first admission."""
+    """The state, empty before the first admission.
+
+    Raises:
+        EvidenceError: a newer program wrote it.
+    """
     if not store.exists(NAME):
         return Admitted()
     document = json.loads(store.get(NAME))
+    if document["schema"] != SCHEMA:
+        raise EvidenceError(
+            f"lake file {NAME}",
+            expected=SCHEMA,
+            observed=str(document["schema"]),
+            remedy="Install the version of this program that wrote it; nothing was changed.",
+        )
     days = {
         (source, day): _decode(entry)
         for source, entries in document["days"].items()
@@ -89,4 +105,5 @@ def _kind(found: Mapping[str, Any]) -> KindCounts:
     counts = {**found["counts"]}
     counts["evaluated"] = tuple(counts["evaluated"])
     counts["unexpected"] = tuple(counts["unexpected"])
-    return KindCounts(Counts(**counts), found["suite"], found["judged_by"])
+    expired = found.get("expired", False)
+    return KindCounts(Counts(**counts), found["suite"], found["judged_by"], expired)

@@ -5,9 +5,12 @@ One writer at a time, readers without a lock. An append writes, durably and in t
 checkpoint is replaced the log is the old one, and the next writer removes what `pending` names;
 from then on it is the new one. Partial tiles are never changed in place; they go once the full
 tile is there, which is what readers fall back to.
+
+A log that came out of a backup has `restored.json` beside its checkpoint: witnesses or readers may
+have seen a larger tree, so nothing is appended before somebody accepts it (`release`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -21,11 +24,13 @@ from countersign.ledger.tiles import (
     TileTree,
     check_entry,
     decode_bundle,
+    encode_bundle,
     tiles_between,
 )
 
 _CHECKPOINT = "checkpoint"
 _PENDING = "pending"
+_RESTORED = "restored.json"
 
 
 class Log:
@@ -144,7 +149,45 @@ class Log:
             )
         return head
 
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """Path and content of every file of the current tree, as one append would have left them.
+
+        The checkpoint comes last. A writer at work does no harm.
+        """
+        signed = self.checkpoint()
+        for tile in tiles_between(0, checkpoint.verify(signed, (self.key,))[0].size):
+            yield tile.path, self._read_tile(tile)
+            if tile.level == 0:
+                yield tile.entries_path, encode_bundle(self._read_bundle(tile))
+        yield _CHECKPOINT, signed
+
+    def restored(self) -> bytes | None:
+        """What was noted when this log came out of a backup; None once that was accepted."""
+        marker = self.path / _RESTORED
+        return marker.read_bytes() if marker.exists() else None
+
+    def mark_restored(self, note: bytes) -> None:
+        """Let nothing be appended before `release`."""
+        self._write({_RESTORED: note})
+
+    def release(self, entry: bytes) -> int:
+        """Accept a restored log: append the entry that says so, then lift the mark."""
+        with folder.exclusive(self.path / "lock"):
+            (index,) = self._grow([entry])
+            folder.remove(self.path, [_RESTORED])
+            return index
+
     def _append(self, entries: Sequence[bytes]) -> range:
+        if entries and self.restored() is not None:
+            raise EvidenceError(
+                f"log {self.key.name}",
+                expected="that its witnesses know no larger tree: it came out of a backup",
+                observed="nobody has said so yet",
+                remedy="Run `countersign log accept-restore`.",
+            )
+        return self._grow(entries)
+
+    def _grow(self, entries: Sequence[bytes]) -> range:
         signer = self._writable()
         for entry in entries:
             check_entry(entry)

@@ -52,6 +52,7 @@ def findings(ws: Workspace) -> Findings:
 
 def assess(ws: Workspace, window: Window, only: tuple[str, ...] = ()) -> list[Assessed]:
     """Assess the controls one after the other; a crash of one stops no other."""
+    _ = ws.lake  # one of another layout is no crash of a control
     results = []
     for name in ws.chosen(ws.controls, only, "control"):
         try:
@@ -67,6 +68,7 @@ def assess_one(ws: Workspace, window: Window, name: str) -> Assessed:
 
     A crash is remembered for the packet ("not run") and raised again.
     """
+    _ = ws.lake  # one of another layout is no crash of a control
     (name,) = ws.chosen(ws.controls, (name,), "control")
     control = ws.controls[name]
     try:

@@ -112,8 +112,11 @@ def _holding(ws: Workspace, request_id: str, window: Window | None) -> tuple[Win
         if judged.num_rows:
             return span, kept, instant(judged["at"][0].as_py())
     searched = ", ".join(map(str, windows)) or "nothing is sealed yet"
+    is_erased = ws.lake.erased.knows("request_id", request_id)
     raise EvidenceError(
-        f"request {request_id}", expected=f"one of a sealed window ({searched})", observed="none"
+        f"request {request_id}",
+        expected=f"one of a sealed window ({searched})",
+        observed="erased, as an entry of the log says" if is_erased else "none",
     )
 
 

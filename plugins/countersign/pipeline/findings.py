@@ -11,14 +11,18 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from countersign.canonical import Json, digest
 from countersign.canonical import encode as canonical
+from countersign.errors import EvidenceError
 from countersign.model import Window
+
+FINDING: Final = "urn:countersign:finding:v0.1"
+DETAIL: Final = "urn:countersign:detail:v0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +38,21 @@ class Kept:
 
     @property
     def finding(self) -> dict[str, Any]:
-        """The finding document."""
-        return dict(json.loads(self.content))
+        """The finding document.
+
+        Raises:
+            EvidenceError: a newer program wrote it.
+        """
+        return _known(self.folder / "finding.json", FINDING)
 
     @property
     def detail(self) -> dict[str, Any]:
-        """Picture and tables."""
-        return dict(json.loads((self.folder / "detail.json").read_bytes()))
+        """Picture and tables.
+
+        Raises:
+            EvidenceError: a newer program wrote it.
+        """
+        return _known(self.folder / "detail.json", DETAIL)
 
     def observations(self) -> Iterator[dict[str, Any]]:
         """Every observation, not only the exceptions printed."""
@@ -118,6 +130,18 @@ class Findings:
 
     def _folder(self, window: Window, control: str) -> Path:
         return self.root / f"{window.start}_{window.end}" / control
+
+
+def _known(file: Path, schema: str) -> dict[str, Any]:
+    document = dict(json.loads(file.read_bytes()))
+    if document.get("schema") != schema:
+        raise EvidenceError(
+            f"finding {file}",
+            expected=schema,
+            observed=str(document.get("schema")),
+            remedy="Install the version of this program that wrote it; nothing was changed.",
+        )
+    return document
 
 
 def _write_relations(draft: Path, relations: Iterable[tuple[str, pa.Table]]) -> None:

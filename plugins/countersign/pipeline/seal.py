@@ -11,7 +11,7 @@ from countersign.canonical import Json, digest
 from countersign.canonical import encode as canonical
 from countersign.errors import EvidenceError
 from countersign.model import Window
-from countersign.pipeline import residency
+from countersign.pipeline import residency, witness
 from countersign.pipeline.assess import findings
 from countersign.pipeline.findings import Kept
 from countersign.pipeline.workspace import Workspace
@@ -61,6 +61,7 @@ def seal(ws: Workspace, window: Window) -> Seal:
     head = ws.log.head()
     sealed = Seal(window, head.size, head.root.hex(), ws.now_us(), found, hour_leaves)
     ws.lake.store.replace(_store_name(window), canonical(sealed.document()))
+    witness.cosign(ws)
     return sealed
 
 

@@ -17,6 +17,7 @@ from countersign.config import Config, Source
 from countersign.connectors.interface import Connector
 from countersign.controls.interface import Control
 from countersign.errors import ConfigError
+from countersign.lake import migration
 from countersign.lake.bucket import Bucket
 from countersign.lake.lake import Lake
 from countersign.ledger.key import SigningKey
@@ -41,7 +42,17 @@ class Workspace:
 
     @cached_property
     def lake(self) -> Lake:
-        """The lake of this installation."""
+        """The lake of this installation.
+
+        Raises:
+            EvidenceError: an older program wrote it and nobody migrated it, or a newer one did.
+        """
+        migration.check(self.unchecked_lake.store)
+        return self.unchecked_lake
+
+    @cached_property
+    def unchecked_lake(self) -> Lake:
+        """The lake, whatever program wrote it: to be migrated."""
         return Lake(
             self.lake_root,
             random=secrets.token_bytes,
