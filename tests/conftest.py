@@ -184,7 +184,7 @@ def new_bucket(s3_server: str) -> Callable[[], Any]:
 
     def make(prefix: str = "lake") -> Bucket:
         name = f"countersign-{secrets.token_hex(6)}"
-        httpx.put(f"{s3_server}/{name}").raise_for_status()
+        httpx.put(f"{s3_server}/{name}", timeout=60).raise_for_status()
         keys = Keys("test", "only-a-test")
         return Bucket(f"s3://{name}/{prefix}", s3_server, allow_http=True, keys=keys)
 

@@ -81,7 +81,8 @@ def test_every_source_of_money_settles_with_a_month_and_never_after_days_alone()
 
 @pytest.mark.parametrize(
     ("day", "open_periods", "ended"),
-    [("2026-12-31", 0, "2027-01-01"), ("2028-02-29", 0, "2028-03-01"), ("2026-12-01", 1, "2027-02-01")],
+    [("2026-12-31", 0, "2027-01-01"), ("2028-02-29", 0, "2028-03-01"),
+     ("2026-12-01", 1, "2027-02-01")],
 )  # fmt: skip
 def test_a_month_ends_where_the_next_begins(day: str, open_periods: int, ended: str) -> None:
     at = invoiced(date.fromisoformat(day), 0, open_periods=open_periods)

@@ -9,6 +9,7 @@ from countersign.canonical import digest
 from countersign.connectors.interface import Connector, Fetch
 from countersign.connectors.wire import price_table, terms
 from countersign.connectors.wire.page import Page
+from countersign.connectors.wire.provider_name import written
 from countersign.connectors.wire.value import (
     Row,
     UnreadableError,
@@ -95,7 +96,7 @@ class PriceList(Connector):
 def _record(found: tuple[str, Row]) -> Iterator[PriceTerm]:
     evidence, row = found
     yield PriceTerm(
-        provider=needed(row, "provider"),
+        provider=written(needed(row, "provider")),
         model=needed(row, "model"),
         token_type=_counter(row),
         unit_usd_pico=_unit_price(row),

@@ -8,6 +8,7 @@ from countersign.canonical import digest
 from countersign.connectors.interface import Connector, Fetch
 from countersign.connectors.wire import terms
 from countersign.connectors.wire.page import Page
+from countersign.connectors.wire.provider_name import written
 from countersign.connectors.wire.value import (
     Row,
     UnreadableError,
@@ -57,7 +58,7 @@ def _record(row: Row) -> Iterator[SurfaceTerm]:
     yield SurfaceTerm(
         pipeline=needed(row, "pipeline"),
         surface=surface,
-        provider=needed(row, "provider"),
+        provider=written(needed(row, "provider")),
         jurisdiction=needed(row, "jurisdiction"),
         valid_from=instant(row.get("valid_from")),
         valid_to=optional_instant(row.get("valid_to")),

@@ -8,7 +8,7 @@ import pytest
 
 from countersign.connectors.wire.genai_names import CALLS, NAMES, OPERATIONS, SURFACES
 from countersign.connectors.wire.genai_private import CONTENT, IDENTITY
-from countersign.connectors.wire.provider_name import canonical
+from countersign.connectors.wire.provider_name import canonical, written
 
 OURS = {name.ours for name in NAMES}
 
@@ -81,3 +81,11 @@ def test_names_of_released_opentelemetry_are_in_its_package() -> None:
 )
 def test_providers_have_one_name(said: str, name: str) -> None:
     assert canonical(said) == name
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [("bedrock", "aws.bedrock"), ("OpenAI", "openai"), ("Acme Gateway", "Acme Gateway")],
+)
+def test_a_name_that_a_person_wrote_changes_only_when_it_is_known(said: str, name: str) -> None:
+    assert written(said) == name

@@ -11,6 +11,7 @@ from operator import attrgetter
 from typing import Final, NamedTuple
 
 from countersign.connectors.wire.place import Place, by_host, by_response
+from countersign.connectors.wire.provider_name import canonical
 from countersign.connectors.wire.spend_log import Entry, Failure, Metadata, UsageObject, host
 from countersign.connectors.wire.value import flag
 from countersign.records import GatewayCall, InferenceLocation
@@ -214,7 +215,7 @@ class Combination:
         said, ending, place = self.said, self.ending, self.place
         model = (said.model or "").removeprefix(f"{self.provider}/")
         return self.shared | {
-            "provider": self.provider,
+            "provider": canonical(self.provider),
             "attempt": 1 + _positive(said.retries) + _positive(said.fallbacks),
             "stage": "gateway_cache" if said.is_cached else None,
             "api_key_commitment": self.own.key,
@@ -236,7 +237,7 @@ class Combination:
     def earlier(self) -> dict[str, object]:
         """Columns of the attempt that failed before the fallback."""
         return self.shared | {
-            "provider": self.asked.provider or self.provider,
+            "provider": canonical(self.asked.provider or self.provider),
             "attempt": 1,
             "api_key_commitment": self.asked.key,
             "model_requested": self.said.asked_group or None,

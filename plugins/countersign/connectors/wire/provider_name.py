@@ -11,9 +11,11 @@ _NAMES: Final = {
     "aws-bedrock": "aws.bedrock",
     "aws_bedrock": "aws.bedrock",
     "bedrock": "aws.bedrock",
+    "bedrock_converse": "aws.bedrock",
     "az.ai.inference": "azure.ai.inference",
     "az.ai.openai": "azure.ai.openai",
     "azure": "azure.ai.openai",
+    "azure_ai": "azure.ai.inference",
     "azure.ai.inference": "azure.ai.inference",
     "azure-openai": "azure.ai.openai",
     "azure_openai": "azure.ai.openai",
@@ -24,6 +26,7 @@ _NAMES: Final = {
     "google.vertex": "gcp.vertex_ai",
     "vertex": "gcp.vertex_ai",
     "vertex_ai": "gcp.vertex_ai",
+    "vertex_ai_beta": "gcp.vertex_ai",
     "vertexai": "gcp.vertex_ai",
     "google": "gcp.gen_ai",
     "grok": "x_ai",
@@ -48,8 +51,15 @@ def canonical(said: str) -> str:
     return parts[0] if parts[0] in _WITH_API else name
 
 
+_SPOKEN: Final = frozenset(_NAMES.values()) | {"anthropic", "cohere", "openai", "openrouter"}
 _WITH_API: Final = frozenset({"anthropic", "cohere", "deepseek", "groq", "openai", "openrouter"})
 """Providers whose name the Vercel AI SDK follows by an interface: `openai.responses`."""
+
+
+def written(said: str) -> str:
+    """A name that a person wrote: a known provider's canonical one, any other as it stands."""
+    name = canonical(said)
+    return name if name in _SPOKEN else said
 
 
 _HOSTS: Final = {

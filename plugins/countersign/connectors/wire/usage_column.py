@@ -41,9 +41,9 @@ class Blocks:
 def blocks(rows: Sequence[Entry], about: Sequence[Metadata]) -> Blocks:
     """Find the usage object of every row."""
     found = [bytes(m.usage_object) for m in about]
-    for number, raw in enumerate(found):
+    for position, raw in enumerate(found):
         if not raw.startswith(b"{") or raw == b"{}":
-            found[number] = _hidden(rows[number]) or _NONE
+            found[position] = _hidden(rows[position]) or _NONE
     joined = b"\n".join(found)
     if any(space in joined for space in _SPACES) or joined.count(b"\n") >= len(found):
         found = [_object(raw) or _NONE for raw in found]
