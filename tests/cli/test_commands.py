@@ -14,6 +14,7 @@ COMMANDS = (
     "init", "doctor", "collect", "admit", "assess", "seal", "attest", "render", "sign",
     "publish", "run", "verify", "usage", "schema", "controls", "sources",
     "erase", "retention", "hold place", "hold lift", "hold list",
+    "migrate", "backup", "restore", "log accept-restore", "log cosign",
     "log check", "world build", "world serve", "world score",
 )  # fmt: skip
 WEEK = "2026-11-09/2026-11-16"

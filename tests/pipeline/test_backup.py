@@ -1,5 +1,6 @@
 """Everything deleted and restored: what comes back, what is refused, what is asked first."""
 
+import hashlib
 import json
 import shutil
 import threading
@@ -15,13 +16,30 @@ from countersign.canonical import encode
 from countersign.config import LogSettings
 from countersign.errors import ConfigError, EvidenceError, VerificationError
 from countersign.lake import migration
+from countersign.lake.store import LocalStore
 from countersign.lake.subject import Named
 from countersign.ledger import note
 from countersign.ledger.key import SigningKey
-from countersign.pipeline import accept, admit, assess, backup, erase, evidence, restore, seal
+from countersign.ledger.log import Log
+from countersign.model import Window
+from countersign.pipeline import (
+    accept,
+    admit,
+    assess,
+    backup,
+    erase,
+    evidence,
+    keys,
+    person,
+    restore,
+    seal,
+    witness,
+)
 from countersign.pipeline.assess import findings
 from countersign.pipeline.backup import HIDDEN, Secrecy
-from countersign.pipeline.workspace import Workspace
+from countersign.pipeline.collect import collect
+from countersign.pipeline.workspace import Workspace, open_workspace
+from countersign.records import GatewayCall
 
 PASSPHRASE = "correct horse"
 Random = Callable[[int], bytes]
@@ -31,15 +49,24 @@ def fixed(count: int) -> bytes:
     return b"\x07" * count
 
 
-def secrecy(*, keys: bool = True, passphrase: str | None = PASSPHRASE) -> Secrecy:
-    return Secrecy(passphrase, fixed, keys)
+def secrecy(*, private: bool = True, passphrase: str | None = PASSPHRASE) -> Secrecy:
+    return Secrecy(passphrase, fixed, private)
 
 
 def tree(root: Path, *without: str) -> dict[str, bytes]:
     """Every file below a folder, without locks, scratch files and half-written ones."""
     left_out = ("locks/", "tmp/", "duties.lock", "log/lock", *without)
     found = {f.relative_to(root).as_posix(): f for f in root.rglob("*") if f.is_file()}
-    return {name: f.read_bytes() for name, f in found.items() if not name.startswith(left_out)}
+    return {
+        name: f.read_bytes()
+        for name, f in found.items()
+        if not name.startswith(left_out) and not is_partial(name)
+    }
+
+
+def is_partial(name: str) -> bool:
+    """Whether a file is a part of a tile, for readers of an older checkpoint; they may be left."""
+    return name.startswith("log/tile/") and ".p/" in name
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +89,8 @@ def put_back(site: Any, source: Path, *, passphrase: str | None = PASSPHRASE) ->
     checked = restore.read(source, passphrase, without_secrets=passphrase is None)
     restore.configure(source, site.config)
     restore.restore(site.open(), checked)
-    return site.open()
+    opened: Workspace = site.open()
+    return opened
 
 
 def watched(ws: Workspace, *configured: Any) -> Workspace:
@@ -73,11 +101,11 @@ def watched(ws: Workspace, *configured: Any) -> Workspace:
 def test_everything_deleted_and_restored_is_what_it_was(fresh_week: Any, tmp_path: Path) -> None:
     ws = fresh_week.open()
     backup.backup(ws, tmp_path / "b", secrecy())
-    lake, keys = tree(ws.lake_root), tree(ws.keys)
+    lake, own = tree(ws.lake_root), tree(ws.keys)
     kept = {c: k.content for c in ws.controls if (k := findings(ws).latest(fresh_week.week, c))}
     ws = put_back(emptied(fresh_week), tmp_path / "b")
     assert tree(ws.lake_root, "log/restored.json") == lake
-    assert tree(ws.keys) == keys
+    assert tree(ws.keys) == own
     assert accept.accept(ws, "the platform lead").entry == ws.log.size - 1
     assert not evidence.check(ws).faults
     ws.log.check()
@@ -116,7 +144,7 @@ def test_the_same_lake_gives_the_same_backup(sealed: Any, backed_up: Path, tmp_p
 def test_private_keys_stay_out_unless_asked_for(fresh_week: Any, tmp_path: Path) -> None:
     ws = fresh_week.open()
     own = tree(ws.keys)
-    done = backup.backup(ws, tmp_path / "b", secrecy(keys=False))
+    done = backup.backup(ws, tmp_path / "b", secrecy(private=False))
     assert "NOT in it" in done.sentence
     ws = put_back(emptied(fresh_week), tmp_path / "b")
     assert set(tree(ws.keys)) == {"log.vkey", "packet.pem"}
@@ -129,7 +157,7 @@ def test_private_keys_stay_out_unless_asked_for(fresh_week: Any, tmp_path: Path)
 
 def test_without_secrets_raw_pages_stay_closed(fresh_week: Any, tmp_path: Path) -> None:
     ws = fresh_week.open()
-    done = backup.backup(ws, tmp_path / "b", secrecy(keys=False, passphrase=None))
+    done = backup.backup(ws, tmp_path / "b", secrecy(private=False, passphrase=None))
     assert "WITHOUT secrets" in done.sentence
     own = tree(ws.keys)
     ws = put_back(emptied(fresh_week), tmp_path / "b", passphrase=None)
@@ -153,8 +181,6 @@ def changed(name: str) -> Callable[[Path], None]:
 
 def exchanged(folder: Path) -> None:
     """A file changed, and the list with it."""
-    import hashlib
-
     manifest = json.loads((folder / "backup.json").read_bytes())
     name = next(n for n in manifest["files"] if n.startswith("lake/tables/"))
     (folder / name).write_bytes(b"x")
@@ -243,17 +269,17 @@ def test_a_backup_is_never_written_over(backed_up: Path, sealed: Any) -> None:
 def test_a_killed_restore_leaves_no_lake_and_is_done_again(
     fresh_week: Any, backed_up: Path, monkeypatch: pytest.MonkeyPatch, moment: int
 ) -> None:
-    site, real, calls = emptied(fresh_week), restore.LocalStore.put_new, iter(range(100_000))
+    site, real, calls = emptied(fresh_week), LocalStore.put_new, iter(range(100_000))
 
     def dying(self: Any, name: str, content: bytes, *, private: bool = False) -> bool:
         if next(calls) == moment:
             raise KeyboardInterrupt
         return real(self, name, content, private=private)
 
-    monkeypatch.setattr(restore.LocalStore, "put_new", dying)
+    monkeypatch.setattr(LocalStore, "put_new", dying)
     with pytest.raises(KeyboardInterrupt):
         put_back(site, backed_up)
-    monkeypatch.setattr(restore.LocalStore, "put_new", real)
+    monkeypatch.setattr(LocalStore, "put_new", real)
     assert not (site.folder / "lake").exists()
     ws = put_back(site, backed_up)
     accept.accept(ws, "the platform lead")
@@ -262,8 +288,6 @@ def test_a_killed_restore_leaves_no_lake_and_is_done_again(
 
 
 def test_a_backup_taken_while_days_are_admitted_is_whole(calm: Any, tmp_path: Path) -> None:
-    from countersign.pipeline.collect import collect
-
     site = calm.copy(tmp_path / "site")
     site.read_files()
     started, failures = threading.Event(), list[BaseException]()
@@ -275,7 +299,7 @@ def test_a_backup_taken_while_days_are_admitted_is_whole(calm: Any, tmp_path: Pa
                 collect(ws, type(site.week).day(day))
                 started.set()
                 admit.admit(ws)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - of a thread: looked at below
             failures.append(error)
             started.set()
 
@@ -330,7 +354,7 @@ def small(sealed: Any, witnesses: ModuleType) -> Iterator[Any]:
 def test_a_witness_that_knows_what_was_restored_lets_it_grow(
     fresh_week: Any, backed_up: Path, small: Any
 ) -> None:
-    seal.witness.cosign(watched(fresh_week.open(), small.configured))
+    witness.cosign(watched(fresh_week.open(), small.configured))
     ws = watched(put_back(emptied(fresh_week), backed_up), small.configured)
     size = ws.log.size
     done = accept.accept(ws)
@@ -338,7 +362,7 @@ def test_a_witness_that_knows_what_was_restored_lets_it_grow(
     signed = (ws.log.path / "cosignatures" / str(size)).read_bytes()
     assert signed.count(b"witness.test/w1") == 1
     ws.log.append([b"new"])
-    assert seal.witness.cosign(ws)[0].before == size
+    assert witness.cosign(ws)[0].before == size
 
 
 def test_a_witness_that_saw_a_larger_tree_forbids_it(
@@ -347,7 +371,7 @@ def test_a_witness_that_saw_a_larger_tree_forbids_it(
     ws = watched(fresh_week.open(), small.configured)
     size = ws.log.size
     ws.log.append([b"after the backup"])
-    seal.witness.cosign(ws)
+    witness.cosign(ws)
     ws = watched(put_back(emptied(fresh_week), backed_up), small.configured)
     for words in ((), ("somebody", (small.url,))):
         with pytest.raises(EvidenceError, match=rf"the {size + 1} entries .* observed {size} ent"):
@@ -378,16 +402,15 @@ def test_a_silent_witness_is_left_out_only_by_somebody_s_authority(
     assert (entry["asked"], entry["without"]) == (1, 1)
     said = json.loads(ws.lake.store.get(f"duties/{entry['sha256']}.json"))
     assert said["without"] == [gone.url]
-    assert said["asked"] == [{"before": 0, "url": small.url}]
+    assert said["asked"] == [{"before": size, "url": small.url}], "it had cosigned at the first try"
 
 
 def somebody(ws: Workspace) -> Named:
     """A user whom this lake knows."""
+    tables = ws.lake.tables(Window.parse("2026-11-09/2026-11-16"))
+    called = tables.run(tables.table(GatewayCall)).column("user_commitment").to_pylist()
     known = ws.lake.salts.pseudonyms().to_pylist()
-    found = min(
-        (r for r in known if r["scope"].startswith("tenant:") and "user" in r["plain"]),
-        key=lambda r: r["plain"],
-    )
+    found = min((r for r in known if r["commitment"] in called), key=lambda r: r["plain"])
     return Named(user=found["plain"], tenant=found["scope"].removeprefix("tenant:"))
 
 
@@ -396,11 +419,11 @@ def test_who_was_erased_after_the_backup_is_erased_again_from_a_newer_log(
 ) -> None:
     ws = fresh_week.open()
     backup.backup(ws, tmp_path / "b", secrecy())
-    person = somebody(ws)
-    before = person_rows(ws, person)
+    who = somebody(ws)
+    before = person_rows(ws, who)
     assert before > 0
-    done = erase.erase(ws, person, "case 7")
-    assert (done.outcome, person_rows(ws, person)) == ("erased", 0)
+    done = erase.erase(ws, who, "case 7")
+    assert (done.outcome, person_rows(ws, who)) == ("erased", 0)
     shutil.copytree(ws.log.path, tmp_path / "log")
     checked = restore.read(tmp_path / "b", PASSPHRASE)
     site = emptied(fresh_week)
@@ -408,13 +431,12 @@ def test_who_was_erased_after_the_backup_is_erased_again_from_a_newer_log(
     made = restore.restore(site.open(), checked, tmp_path / "log")
     assert made.size > made.backed_up
     ws = site.open()
-    assert person_rows(ws, person) == before, "the backup had them"
+    assert person_rows(ws, who) == before, "the backup had them"
     accepted = accept.accept(ws, "the platform lead")
     assert (accepted.again, accepted.unknown) == (1, 0)
-    assert person_rows(site.open(), person) == 0
+    assert person_rows(site.open(), who) == 0
     assert not [n for n in ws.lake.store.names("erased") if n.endswith("again.json")]
-    tombs = [json.loads(ws.log.entry(i)) for i in range(made.size, ws.log.size)]
-    assert [t["authority"] for t in tombs if t["type"] == "erasure"] == ["case 7"]
+    assert not evidence.check(ws).faults, "the tombstone is there again, and logged"
     ws.log.check()
 
 
@@ -423,8 +445,8 @@ def test_a_kill_after_the_acceptance_loses_no_erasure(
 ) -> None:
     ws = fresh_week.open()
     backup.backup(ws, tmp_path / "b", secrecy())
-    person = somebody(ws)
-    erase.erase(ws, person, "case 7")
+    who = somebody(ws)
+    erase.erase(ws, who, "case 7")
     shutil.copytree(ws.log.path, tmp_path / "log")
     checked = restore.read(tmp_path / "b", PASSPHRASE)
     site = emptied(fresh_week)
@@ -434,10 +456,10 @@ def test_a_kill_after_the_acceptance_loses_no_erasure(
         patch.setattr(accept, "erase_again", _killed)
         with pytest.raises(KeyboardInterrupt):
             accept.accept(site.open(), "the platform lead")
-    assert person_rows(site.open(), person) > 0
+    assert person_rows(site.open(), who) > 0
     done = accept.accept(site.open(), "the platform lead")
     assert (done.entry, done.again) == (None, 1)
-    assert person_rows(site.open(), person) == 0
+    assert person_rows(site.open(), who) == 0
 
 
 def _killed(*_: Any) -> Any:
@@ -447,8 +469,6 @@ def _killed(*_: Any) -> Any:
 def test_an_older_or_a_forked_log_is_not_put_in_the_place_of_the_backup_s(
     fresh_week: Any, backed_up: Path, tmp_path: Path
 ) -> None:
-    from countersign.ledger.log import Log
-
     key = fresh_week.open().key
     Log.writer(tmp_path / "short", key).append([b"one"])
     size = fresh_week.open().log.size
@@ -465,9 +485,6 @@ def test_an_older_or_a_forked_log_is_not_put_in_the_place_of_the_backup_s(
 def test_an_empty_installation_is_backed_up_and_asked_for_too(
     tmp_path: Path, witnesses: ModuleType
 ) -> None:
-    from countersign.pipeline import keys
-    from countersign.pipeline.workspace import open_workspace
-
     file = tmp_path / "site" / "countersign.toml"
     file.parent.mkdir()
     file.write_text('[countersign]\nentity = "E"\norigin = "countersign.example/log"\n')
@@ -489,10 +506,6 @@ def test_an_empty_installation_is_backed_up_and_asked_for_too(
 
 def person_rows(ws: Workspace, who: Named) -> int:
     """Rows of calls that are somebody's, in the version that readers see."""
-    from countersign.model import Window
-    from countersign.pipeline import person
-    from countersign.records import GatewayCall
-
     tables = ws.lake.tables(Window.parse("2026-11-09/2026-11-16"))
     rows = tables.run(tables.table(GatewayCall)).column("user_commitment").to_pylist()
     return sum(value in person.commitments(ws, who) for value in rows)

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from countersign.canonical import digest, encode
+from countersign.canonical import Json, digest, encode
 from countersign.errors import EvidenceError
 from countersign.lake import migration, state
 from countersign.lake.page_keys import HEADER
@@ -89,7 +89,8 @@ def test_migration_leaves_rows_findings_and_log_as_they_were(first: Workspace) -
     ws = again(first)
     assert {n: d.kinds for n, d in ws.lake.admitted().days.items()} == rows
     assert {place: ws.lake.raw.page(*place) for place in pages} == pages
-    assert {c: k.content for c in CONTROLS if (k := findings(ws).latest(WEEK, c))} == kept
+    after = {c: k.content for c in CONTROLS if (k := findings(ws).latest(WEEK, c))}
+    assert after == kept
     assert ws.log.check() == head
     assert evidence.check(ws).pages == {"kept": len(pages)}
 
@@ -155,7 +156,7 @@ def test_a_page_that_was_altered_stops_it_and_stays(first: Workspace) -> None:
 def test_a_lake_of_a_newer_version_is_refused_by_readers_and_by_migrate(
     migrated: Workspace,
 ) -> None:
-    newer = {"schema": migration.SCHEMA, "version": migration.VERSION + 1}
+    newer: dict[str, Json] = {"schema": migration.SCHEMA, "version": migration.VERSION + 1}
     migrated.lake.store.replace(migration.NAME, encode(newer))
     before = files(migrated)
     for use in (lambda ws: ws.lake, migrate.migrate):

@@ -1,4 +1,4 @@
-"""A small witness over HTTP, written from the text of C2SP tlog-witness, for tests of its client."""
+"""A small witness over HTTP, from the text of C2SP tlog-witness, for tests of its client."""
 
 import threading
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ class SmallWitness:
     def configured(self) -> Witness:
         return Witness(key=encode_vkey(self.signer.key), url=self.url)
 
-    def add_checkpoint(self, body: bytes) -> Answer:
+    def add_checkpoint(self, body: bytes) -> Answer:  # noqa: PLR0911 - a status for each cause
         self.asked.append(body)
         if self.says is not None:
             return self.says
@@ -75,7 +75,7 @@ def served(witness: SmallWitness) -> Iterator[SmallWitness]:
     """Answer on loopback while the block runs."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - the library's name
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             is_ours = self.path == "/add-checkpoint"
             answer = witness.add_checkpoint(body) if is_ours else (404, "text/plain", b"")
