@@ -145,6 +145,11 @@ def test_the_population_counts_every_way_a_row_can_go(small: Any) -> None:
         "missing_days": 6,
         "sources": ["gateway"],
         "late": [],
+        "missing": [
+            {"source": "gateway", "day": day.isoformat(), "status": "missing"}
+            for day in WEEK.days()
+            if day.isoformat() != DAY
+        ],
     }
 
 

@@ -90,16 +90,24 @@ class Inventory:
         counts = [c.counts for s in sources for day in days if (c := self._counts(kind, s, day))]
         late = [self._late(s, day, status) for (s, day), status in statuses.items()]
         named = [entry for entry in late if entry is not None]
-        missing = {day for (_, day), status in statuses.items() if status not in {COMPLETE, LATE}}
+        gaps: list[dict[str, Json]] = [
+            {"source": s, "day": day, "status": status}
+            for (s, day), status in statuses.items()
+            if status not in {COMPLETE, LATE}
+        ]
+        if not sources:
+            gaps = [{"source": None, "day": day, "status": "missing"} for day in days]
+        missing = {str(gap["day"]) for gap in gaps}
         return {
             "rows": sum(count.rows for count in counts),
             "refused": sum(count.refused for count in counts),
             "repeated": sum(count.repeated for count in counts),
             "elsewhere": sum(count.elsewhere for count in counts),
             "late_days": len({str(entry["day"]) for entry in named} - missing),
-            "missing_days": len(missing) if sources else len(days),
+            "missing_days": len(missing),
             "sources": list(sources),
             "late": [*named],
+            "missing": [*gaps],
         }
 
     def _late(self, source: str, day: str, status: str) -> dict[str, Json] | None:

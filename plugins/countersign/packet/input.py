@@ -64,6 +64,8 @@ class Population:
     refused: int | None
     late_days: tuple[str, ...] = ()
     missing_days: tuple[str, ...] = ()
+    missing: int | None = None
+    """How many days; as many as are named when not given."""
     sources: tuple[str, ...] = ()
     refused_by_rule: tuple[tuple[str, int], ...] = ()
     expectations: int | None = None

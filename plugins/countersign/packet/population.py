@@ -14,7 +14,8 @@ def sheet(populations: tuple[Population, ...]) -> Table:
         tuple(
             row(text_cell(p.kind, 32, "mono"), count_cell(p.received), count_cell(p.admitted),
                 count_cell(p.refused), count_cell(len(p.late_days)),
-                count_cell(len(p.missing_days)), _examined(p))
+                count_cell(len(p.missing_days) if p.missing is None else p.missing),
+                _examined(p))
             for p in populations
         ),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 from countersign import __version__
 from countersign.canonical import digest
 from countersign.canonical import encode as canonical
-from countersign.lake.raw import COMPLETE, PageManifest
+from countersign.lake.raw import COMPLETE, DATED, PageManifest
 from countersign.ledger.key import encode_vkey
 from countersign.model import US_PER_DAY, State, Status, Window, moment, rfc3339
 from countersign.packet import money
@@ -159,9 +159,8 @@ def _population(kind: str, document: dict[str, Any], examined_by: tuple[str, ...
         admitted=counts["rows"],
         refused=counts["refused"],
         late_days=tuple(_late(entry) for entry in counts.get("late", ())),
-        missing_days=tuple(
-            f"{counts['missing_days']} days" for _ in range(counts["missing_days"] > 0)
-        ),
+        missing_days=tuple(dict.fromkeys(_missing(e) for e in counts.get("missing", ()))),
+        missing=counts["missing_days"],
         sources=tuple(counts["sources"]),
         refused_by_rule=tuple(
             (_rule(rule), rule["unexpected"]) for rule in rules if rule["unexpected"]
@@ -180,6 +179,14 @@ def _late(entry: dict[str, Any]) -> str:
     if entry["newer"] is None:
         return f"{said} of {entry['read']} readings"
     return f"{said}; " + ("a newer one not admitted" if entry["newer"] else "read again in vain")
+
+
+def _missing(entry: dict[str, Any]) -> str:
+    """`2026-11-14 beacons, unreachable`; knowledge has no day."""
+    if entry["source"] is None:
+        return "no source is configured"
+    day = "dated knowledge" if entry["day"] == DATED else entry["day"]
+    return f"{day} {entry['source']}, {entry['status']}"
 
 
 def _rule(rule: dict[str, Any]) -> str:
