@@ -10,8 +10,8 @@ from countersign.model import Window
 from countersign.records import CallText, GatewayCall, kind_name, schema
 
 BATCH_BYTES: Final = 256 * 2**20
-"""Raw bytes admitted together, at least a day's: rows wait on scratch disk, so that this bounds
-only what is kept of each (identifiers, salts, text), and a catch-up of weeks is few transactions."""
+"""Raw bytes admitted together, at least a day's. Rows wait on scratch disk, so that this bounds
+only what is kept of each: identifiers, salts, text; and a catch-up of weeks is few transactions."""
 
 
 def changed(

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from countersign.lake.store import storage_failed
 
-CHUNK_ROWS: Final = 16_384
+CHUNK_ROWS: Final = 32_768
 _OPTIONS: Final = pa.ipc.IpcWriteOptions(compression="lz4")
 
 

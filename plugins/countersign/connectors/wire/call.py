@@ -93,9 +93,7 @@ _OF_ENTRY: Final = attrgetter(
     *("custom_llm_provider", "model", "model_id", "model_group", "api_base", "call_type"),
     *("status", "stream"),
 )
-_OF_METADATA: Final = attrgetter(
-    "attempted_retries", "attempted_fallbacks", "original_model_group"
-)
+_OF_METADATA: Final = attrgetter("attempted_retries", "attempted_fallbacks", "original_model_group")
 _OF_USAGE: Final = attrgetter("inference_geo", "service_tier")
 Key = tuple[object, ...]
 
