@@ -135,6 +135,7 @@ class Dags:
         if bag.import_errors:
             raise SystemExit(f"DAG files do not load: {bag.import_errors}")
         self.known = bag.dags
+        self._forms: dict[str, dict[str, Any]] = {}
 
     def run(self, dag_id: str, window: Window) -> None:
         """One run over a window that must succeed; a task that failed is told."""
@@ -147,13 +148,15 @@ class Dags:
 
     def attempt(self, dag_id: str, window: Window, **form: Any) -> Any:
         """One run over a window, as its trigger form would start it; Airflow's DagRun."""
-        conf = {"start": window.start.isoformat(), "end": window.end.isoformat(), **form}
         dag = self.known[dag_id]
         untouched = copy.deepcopy(dag.params)
+        asked = {"start": window.start.isoformat(), "end": window.end.isoformat(), **form}
+        conf = {**self._forms.setdefault(dag_id, untouched.dump()), **asked}
         try:
             return dag.test(logical_date=datetime.now(UTC), run_conf=conf)
         finally:
-            # In one process, Airflow writes a run's form into the DAG: the next run would see it.
+            # In one process, Airflow writes a run's form into the DAG: the next run would see it,
+            # and a try that is repeated does so again after this. So each run fills in every field.
             dag.params = untouched
 
     @contextmanager

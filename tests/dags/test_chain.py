@@ -131,7 +131,7 @@ def test_an_approval_of_other_bytes_signs_nothing(
     """A packet that is rendered anew while the question is open needs a new answer."""
     ws = collected[0].copy(tmp_path / "copy").open()
     folder = packets(ws).existing(LAST).folder
-    for file in ("packet.pdf", "packet.tlog-proof", "signed.json", "mailed.json"):
+    for file in ("packet.pdf", "packet.tlog-proof", "signed.json", "signing.json", "mailed.json"):
         (folder / file).unlink()
     with pytest.raises(EvidenceError, match="rendered again after the question"):
         sign.sign(ws, LAST, sign.Approval("anna", "2026-11-09T07:00:00Z", "0" * 64))

@@ -64,7 +64,7 @@ def _signed(packet: KeptPacket) -> Signed:
 
 
 def _holds(packet: KeptPacket, expected: str) -> bool:
-    return digest(packet.signed.read_bytes()) == expected
+    return packet.signed.exists() and digest(packet.signed.read_bytes()) == expected
 
 
 def _check(packet: KeptPacket, expected: str) -> None:
@@ -72,6 +72,6 @@ def _check(packet: KeptPacket, expected: str) -> None:
         raise EvidenceError(
             f"signed packet {packet.signed}",
             expected="the bytes that were logged",
-            observed="other bytes",
+            observed="other bytes" if packet.signed.exists() else "nothing there",
             remedy="Restore the file from a published copy.",
         )
