@@ -8,18 +8,16 @@ own with two threads and the same memory limit.
 """
 
 import argparse
-import multiprocessing
 import os
-import resource
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import ibis
 import ibis.expr.types as ir
+from apart import measured
 
 from countersign.controls.input_drift import InputDrift
 from countersign.model import Window
@@ -123,27 +121,6 @@ def by_hand(folder: Path) -> str:
         )
         rows += len(counted.to_arrow_table())
     return f"{rows:,} rows"
-
-
-def measured(work: Callable[[Path], str], folder: Path) -> tuple[float, float, str]:
-    """CPU seconds, peak gigabytes and the words of the work, done in a fresh process."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_measure, args=(work.__name__, folder, theirs))
-    process.start()
-    theirs.close()
-    found: tuple[float, float, str] = ours.recv()
-    process.join()
-    return found
-
-
-def _measure(name: str, folder: Path, answer: object) -> None:
-    work = {"by_control": by_control, "by_hand": by_hand}[name]
-    before = time.process_time()
-    said = work(folder)
-    spent = time.process_time() - before
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_048_576
-    answer.send((spent, peak, said))  # type: ignore[attr-defined]
 
 
 def main() -> None:

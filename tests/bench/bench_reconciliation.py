@@ -9,18 +9,16 @@ at most 1.5), and the bare scan of the columns that both read.
 """
 
 import argparse
-import multiprocessing
 import os
-import resource
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
+from apart import measured
 
 from countersign.controls.token_reconciliation import TokenReconciliation
 from countersign.model import Window
@@ -269,27 +267,6 @@ def _connected(folder: Path) -> duckdb.DuckDBPyConnection:
         ]
         con.execute(f"CREATE VIEW {name} AS SELECT *, {', '.join(absent)} FROM '{files}'")
     return con
-
-
-def measured(work: Callable[[Path], str], folder: Path) -> tuple[float, float, str]:
-    """CPU seconds, peak gigabytes and the words of the work, done in a fresh process."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_measure, args=(work.__name__, folder, theirs))
-    process.start()
-    theirs.close()
-    found: tuple[float, float, str] = ours.recv()
-    process.join()
-    return found
-
-
-def _measure(name: str, folder: Path, answer: object) -> None:
-    work = {"by_control": by_control, "by_hand": by_hand, "by_scan": by_scan}[name]
-    before = time.process_time()
-    said = work(folder)
-    spent = time.process_time() - before
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_048_576
-    answer.send((spent, peak, said))  # type: ignore[attr-defined]
 
 
 def main() -> None:
