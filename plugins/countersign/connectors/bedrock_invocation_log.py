@@ -12,6 +12,7 @@ from countersign.connectors.interface import Connector, Fetch, Folder
 from countersign.connectors.wire import bedrock
 from countersign.connectors.wire.gzipped import plain
 from countersign.connectors.wire.page import Page
+from countersign.connectors.wire.place import location
 from countersign.connectors.wire.value import (
     Row,
     UnreadableError,
@@ -83,16 +84,7 @@ class BedrockInvocationLog(Connector):
             text(fields.get("inferenceRegion")), call.region_configured, model_id, "invocation_log"
         )
         if where is not None and (call.status == "ok" or call.region_observed):
-            yield InferenceLocation(
-                provider=bedrock.PROVIDER,
-                region=where.region,
-                evidence=where.evidence,
-                observed_at=call.started_at,
-                call_id=call.call_id,
-                provider_request_id=call.provider_request_id,
-                jurisdiction=where.jurisdiction,
-                strength=where.strength,
-            )
+            yield location(call, where)
 
     def _call(self, fields: Row) -> GatewayCall:
         request_id, model_id = needed(fields, "requestId"), needed(fields, "modelId")

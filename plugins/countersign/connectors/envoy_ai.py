@@ -6,13 +6,13 @@ from datetime import timedelta
 
 from countersign.connectors.interface import Connector, Fetch, Folder
 from countersign.connectors.wire import envoy_line
-from countersign.connectors.wire.call import location
 from countersign.connectors.wire.dated_file import around
 from countersign.connectors.wire.endpoint import configured
 from countersign.connectors.wire.envoy_line import Backend, Fields, Line
 from countersign.connectors.wire.gzipped import plain
 from countersign.connectors.wire.logged import operation, quality, raw
 from countersign.connectors.wire.page import Page
+from countersign.connectors.wire.place import location
 from countersign.connectors.wire.provider_name import UNKNOWN, canonical
 from countersign.connectors.wire.published import files
 from countersign.model import Window

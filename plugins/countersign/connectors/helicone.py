@@ -7,14 +7,13 @@ from typing import Final
 
 from countersign.canonical import Json
 from countersign.connectors.interface import Connector, Fetch
-from countersign.connectors.wire.call import location
 from countersign.connectors.wire.endpoint import by_endpoint
 from countersign.connectors.wire.exchange import TEXT, texts, wants
 from countersign.connectors.wire.helicone_row import Request, requests, times_of
 from countersign.connectors.wire.logged import after, operation
 from countersign.connectors.wire.page import Page
 from countersign.connectors.wire.paging import MAX_PAGES
-from countersign.connectors.wire.place import Place, by_response
+from countersign.connectors.wire.place import Place, by_response, location
 from countersign.connectors.wire.spoken import Talk
 from countersign.connectors.wire.value import (
     count,

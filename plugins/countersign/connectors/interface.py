@@ -141,14 +141,7 @@ class Connector(ABC):
             SourceError: the source has no table to read, or the database refuses.
         """
         del database, window
-        raise SourceError(
-            plugin_id(type(self)),
-            Fault.REFUSED,
-            page="",
-            expected="an address https: or file:",
-            observed="a database",
-            remedy="This source is read by its API or its export.",
-        )
+        raise self._unread("a database", "This source is read by its API or its export.")
 
     def history(self, repository: History, window: Window) -> Iterator[bytes]:
         """Yield what a git repository tells, as git prints it.
@@ -157,13 +150,16 @@ class Connector(ABC):
             SourceError: the source is no repository, or git refuses.
         """
         del repository, window
-        raise SourceError(
+        raise self._unread("a git repository", "Only prompt-history reads repositories.")
+
+    def _unread(self, observed: str, remedy: str) -> SourceError:
+        return SourceError(
             plugin_id(type(self)),
             Fault.REFUSED,
             page="",
             expected="an address https: or file:",
-            observed="a git repository",
-            remedy="Only prompt-history reads repositories.",
+            observed=observed,
+            remedy=remedy,
         )
 
     @abstractmethod

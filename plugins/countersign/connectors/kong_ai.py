@@ -7,13 +7,13 @@ from typing import Final
 
 from countersign.connectors.interface import Connector, Fetch, Folder
 from countersign.connectors.wire import kong_line
-from countersign.connectors.wire.call import location
 from countersign.connectors.wire.dated_file import around
 from countersign.connectors.wire.endpoint import configured
 from countersign.connectors.wire.gzipped import plain
 from countersign.connectors.wire.kong_line import Line, Section
 from countersign.connectors.wire.logged import operation, quality, raw
 from countersign.connectors.wire.page import Page
+from countersign.connectors.wire.place import location
 from countersign.connectors.wire.published import files
 from countersign.connectors.wire.value import inner, text
 from countersign.model import Window

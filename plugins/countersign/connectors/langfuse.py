@@ -6,13 +6,13 @@ from datetime import timedelta
 from typing import Final
 
 from countersign.connectors.interface import Connector, Fetch, Folder, Params
-from countersign.connectors.wire.call import location
 from countersign.connectors.wire.endpoint import by_endpoint
 from countersign.connectors.wire.exchange import TEXT, texts, wants
 from countersign.connectors.wire.logged import raw
 from countersign.connectors.wire.observation import Observation, observations
 from countersign.connectors.wire.page import Page
 from countersign.connectors.wire.paging import follow
+from countersign.connectors.wire.place import location
 from countersign.connectors.wire.spoken import Talk
 from countersign.connectors.wire.value import inner, micros, optional_instant, text
 from countersign.model import Window, rfc3339

@@ -7,13 +7,13 @@ from typing import Final
 
 from countersign.connectors.interface import Connector, Fetch, Folder
 from countersign.connectors.wire import genai_text, otlp_cut, otlp_json, rotated
-from countersign.connectors.wire.call import location
 from countersign.connectors.wire.cut import Cut, Whose
 from countersign.connectors.wire.genai_span import Meaning
 from countersign.connectors.wire.genai_touch import Failures, access, attempt, either
 from countersign.connectors.wire.gzipped import plain
 from countersign.connectors.wire.otlp_json import Exported
 from countersign.connectors.wire.page import Page
+from countersign.connectors.wire.place import location
 from countersign.connectors.wire.published import files
 from countersign.connectors.wire.span_row import span_row
 from countersign.connectors.wire.value import micros

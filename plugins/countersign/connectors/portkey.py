@@ -6,12 +6,11 @@ from datetime import timedelta
 from typing import Final
 
 from countersign.connectors.interface import Connector, Fetch
-from countersign.connectors.wire.call import location
 from countersign.connectors.wire.endpoint import by_endpoint
 from countersign.connectors.wire.exchange import TEXT, texts, wants
 from countersign.connectors.wire.logged import after, operation
 from countersign.connectors.wire.page import Page
-from countersign.connectors.wire.place import Place, by_response
+from countersign.connectors.wire.place import Place, by_response, location
 from countersign.connectors.wire.portkey_job import CAP, Bounds, Jobs
 from countersign.connectors.wire.portkey_log import FIELDS, Log, logs
 from countersign.connectors.wire.spoken import Talk

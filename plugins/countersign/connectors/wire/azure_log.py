@@ -12,6 +12,7 @@ from countersign import usage
 from countersign.connectors.wire import azure
 from countersign.connectors.wire.cloud_region import azure_name
 from countersign.connectors.wire.page import Page
+from countersign.connectors.wire.place import location
 from countersign.connectors.wire.value import (
     Row,
     UnreadableError,
@@ -21,7 +22,7 @@ from countersign.connectors.wire.value import (
     row,
     text,
 )
-from countersign.records import GatewayCall, InferenceLocation, Record
+from countersign.records import GatewayCall, Record
 
 REQUEST_RESPONSE: Final = "RequestResponse"
 REQUEST_USAGE: Final = "AzureOpenAIRequestUsage"
@@ -59,16 +60,7 @@ def records(line: Row, category: str, deployments: azure.Deployments) -> Iterato
     sku = azure.sku_at(deployments, call.model_requested, call.started_at)
     if sku is not None:
         where = sku.place
-        yield InferenceLocation(
-            provider=azure.PROVIDER,
-            region=where.region,
-            evidence=where.evidence,
-            observed_at=call.started_at,
-            call_id=call.call_id,
-            provider_request_id=call.provider_request_id,
-            jurisdiction=where.jurisdiction,
-            strength=where.strength,
-        )
+        yield location(call, where)
 
 
 def _call(line: Row, stated: Row, deployments: azure.Deployments) -> GatewayCall:

@@ -10,11 +10,11 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Final, NamedTuple
 
+from countersign.connectors.wire.exchange import host
 from countersign.connectors.wire.place import Place, by_host, by_response
 from countersign.connectors.wire.provider_name import canonical
-from countersign.connectors.wire.spend_log import Entry, Failure, Metadata, UsageObject, host
+from countersign.connectors.wire.spend_log import Entry, Failure, Metadata, UsageObject
 from countersign.connectors.wire.value import flag
-from countersign.records import GatewayCall, InferenceLocation
 
 CLIENT_CLOSED: Final = "499"
 _TIMEOUTS: Final = ("408", "504")
@@ -243,20 +243,6 @@ class Combination:
             "ended_by": "upstream_error",
             "usage_quality": "missing",
         }
-
-
-def location(attempt: GatewayCall, place: Place) -> InferenceLocation:
-    """Where the provider says the call ran. It belongs to the day on which the call started."""
-    return InferenceLocation(
-        provider=attempt.provider,
-        region=place.region,
-        evidence=place.evidence,
-        observed_at=attempt.started_at,
-        call_id=attempt.call_id,
-        provider_request_id=attempt.provider_request_id,
-        jurisdiction=place.jurisdiction,
-        strength=place.strength,
-    )
 
 
 def _told(failure: Failure | None) -> object:

@@ -10,7 +10,7 @@ from countersign.connectors.wire.asked import Asked
 from countersign.connectors.wire.capture import Exchange
 from countersign.connectors.wire.endpoint import by_endpoint
 from countersign.connectors.wire.logged import Ending, Quality, by_status
-from countersign.connectors.wire.place import Place, by_response
+from countersign.connectors.wire.place import Place, by_response, location
 from countersign.connectors.wire.provider_name import canonical, of_host
 from countersign.connectors.wire.value import UnreadableError
 from countersign.records import GatewayCall, InferenceLocation
@@ -105,16 +105,7 @@ def merged(calls: Iterable[Recorded]) -> Iterator[Recorded]:
 def places(recorded: Recorded) -> Iterator[InferenceLocation]:
     """Each place as a record."""
     for place in recorded.places:
-        yield InferenceLocation(
-            provider=recorded.call.provider,
-            region=place.region,
-            evidence=place.evidence,
-            observed_at=recorded.call.started_at,
-            call_id=recorded.call.call_id,
-            provider_request_id=recorded.call.provider_request_id,
-            jurisdiction=place.jurisdiction,
-            strength=place.strength,
-        )
+        yield location(recorded.call, place)
 
 
 def _polled(first: Recorded, later: Recorded) -> Recorded:

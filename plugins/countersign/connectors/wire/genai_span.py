@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from countersign import usage
 from countersign.connectors.wire.endpoint import by_endpoint
+from countersign.connectors.wire.exchange import host
 from countersign.connectors.wire.genai_names import (
     CALLS,
     NAMES,
@@ -22,7 +23,6 @@ from countersign.connectors.wire.logged import Ending, Quality, after, quality
 from countersign.connectors.wire.otlp_json import Exported
 from countersign.connectors.wire.place import Place
 from countersign.connectors.wire.provider_name import UNKNOWN, canonical
-from countersign.connectors.wire.spend_log import host
 from countersign.connectors.wire.value import UnreadableError, count, flag, micros, text, verbatim
 from countersign.usage import Counters
 

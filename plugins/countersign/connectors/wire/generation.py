@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from countersign import usage
-from countersign.connectors.wire.place import Place
+from countersign.connectors.wire.place import Place, location
 from countersign.connectors.wire.value import (
     Row,
     UnreadableError,
@@ -16,7 +16,7 @@ from countersign.connectors.wire.value import (
     needed,
     text,
 )
-from countersign.records import GatewayCall, InferenceLocation, Record
+from countersign.records import GatewayCall, Record
 
 PROVIDER: Final = "openrouter"
 _REGIONS: Final[Mapping[str, str]] = {"europe": "EU", "us": "US"}
@@ -35,16 +35,7 @@ def records(fields: Row) -> Iterator[Record]:
     said = text(fields.get("data_region"))
     if said is not None and served.stage is None:
         where = _place(said)
-        yield InferenceLocation(
-            provider=PROVIDER,
-            region=where.region,
-            evidence=where.evidence,
-            observed_at=served.started_at,
-            call_id=served.call_id,
-            provider_request_id=served.provider_request_id,
-            jurisdiction=where.jurisdiction,
-            strength=where.strength,
-        )
+        yield location(served, where)
 
 
 def _call(fields: Row, tries: list[int | None], failed: list[int]) -> GatewayCall:

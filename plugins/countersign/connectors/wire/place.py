@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from countersign.connectors.wire.value import Row, text
+from countersign.records import GatewayCall, InferenceLocation
 
 _REGIONAL: Final = re.compile(r"([a-z]{2})\.api\.openai\.com")
 _JURISDICTION: Final = {"uk": "GB"}
@@ -44,3 +45,17 @@ def by_response(usage_object: Row) -> Place | None:
     if said in ("global", "not_available"):
         return Place(said, "response_field", "R0")
     return Place(said, "response_field", "R2", said.upper())
+
+
+def location(attempt: GatewayCall, place: Place) -> InferenceLocation:
+    """Where the provider says the call ran. It belongs to the day on which the call started."""
+    return InferenceLocation(
+        provider=attempt.provider,
+        region=place.region,
+        evidence=place.evidence,
+        observed_at=attempt.started_at,
+        call_id=attempt.call_id,
+        provider_request_id=attempt.provider_request_id,
+        jurisdiction=place.jurisdiction,
+        strength=place.strength,
+    )

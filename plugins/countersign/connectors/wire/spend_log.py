@@ -13,7 +13,6 @@ import json
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Raw
@@ -152,15 +151,6 @@ def tags(request_tags: bytes) -> dict[str, str]:
         if colon and value.strip():
             found.setdefault(name, value.strip())
     return found
-
-
-@lru_cache(maxsize=256)
-def host(api_base: str) -> str | None:
-    """The host of an address, None where it is none; rows spell the same base differently."""
-    try:
-        return urlsplit(api_base if "//" in api_base else f"//{api_base}").hostname
-    except ValueError:
-        return None
 
 
 def decoded(raw: bytes | Raw) -> Any:

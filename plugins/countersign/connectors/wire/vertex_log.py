@@ -8,6 +8,7 @@ from countersign import usage
 from countersign.connectors.wire import bigquery
 from countersign.connectors.wire.cloud_region import of_vertex
 from countersign.connectors.wire.place import Place
+from countersign.connectors.wire.place import location as located_at
 from countersign.connectors.wire.value import (
     Row,
     UnreadableError,
@@ -61,16 +62,7 @@ def located(call: GatewayCall) -> Iterator[InferenceLocation]:
     if call.region_configured is None:
         return
     where = _place(call.region_configured)
-    yield InferenceLocation(
-        provider=PROVIDER,
-        region=where.region,
-        evidence=where.evidence,
-        observed_at=call.started_at,
-        call_id=call.call_id,
-        provider_request_id=call.provider_request_id,
-        jurisdiction=where.jurisdiction,
-        strength=where.strength,
-    )
+    yield located_at(call, where)
 
 
 def location(endpoint: str) -> str | None:
