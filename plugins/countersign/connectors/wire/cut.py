@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, Protocol, TypeAlias
 
+from countersign.connectors.wire.gzipped import plain
+from countersign.connectors.wire.page import Page
 from countersign.errors import SourceError
 from countersign.records import Record
 
@@ -77,7 +79,7 @@ def cut(page: bytes, parse: Parse, whose: Whose) -> Cut:
 
 def _left(page: bytes, cutter: "_Cutter") -> bytes | None:
     if page.startswith(_GZIP):
-        left = _left(gzip.decompress(page), cutter)
+        left = _left(plain(Page("", page)).body, cutter)
         return None if left is None else gzip.compress(left, mtime=0)
     text = page.decode("utf-8-sig")
     documents = list(_documents(text))
