@@ -8,12 +8,12 @@ from typing import Final
 from countersign.canonical import Json
 from countersign.connectors.interface import Connector, Fetch
 from countersign.connectors.wire.endpoint import by_endpoint
-from countersign.connectors.wire.exchange import TEXT, texts, wants
+from countersign.connectors.wire.exchange import TEXT, told, wants
 from countersign.connectors.wire.helicone_row import Request, requests, times_of
 from countersign.connectors.wire.logged import after, operation
 from countersign.connectors.wire.page import Page
 from countersign.connectors.wire.paging import MAX_PAGES
-from countersign.connectors.wire.place import Place, by_response, location
+from countersign.connectors.wire.place import Place, by_response
 from countersign.connectors.wire.spoken import Talk
 from countersign.connectors.wire.value import (
     count,
@@ -96,12 +96,7 @@ class Helicone(Connector):
 
     def _records(self, seen: Request) -> Iterator[Record]:
         talk = seen.talk() if wants(self.records, TEXT) else Talk()
-        call = self._call(seen, talk)
-        yield call
-        place = _place(seen)
-        if place is not None:
-            yield location(call, place)
-        yield from texts(call, talk)
+        return told(self._call(seen, talk), _place(seen), talk)
 
     def _call(self, seen: Request, talk: Talk) -> GatewayCall:
         fields, ending, started_at = seen.fields, seen.ending, seen.started_at

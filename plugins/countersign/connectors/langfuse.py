@@ -7,12 +7,11 @@ from typing import Final
 
 from countersign.connectors.interface import Connector, Fetch, Folder, Params
 from countersign.connectors.wire.endpoint import by_endpoint
-from countersign.connectors.wire.exchange import TEXT, texts, wants
+from countersign.connectors.wire.exchange import TEXT, told, wants
 from countersign.connectors.wire.logged import raw
 from countersign.connectors.wire.observation import Observation, observations
 from countersign.connectors.wire.page import Page
 from countersign.connectors.wire.paging import follow
-from countersign.connectors.wire.place import location
 from countersign.connectors.wire.spoken import Talk
 from countersign.connectors.wire.value import inner, micros, optional_instant, text
 from countersign.model import Window, rfc3339
@@ -102,11 +101,7 @@ class Langfuse(Connector):
             return
         talk = seen.talk() if wants(self.records, TEXT) else Talk()
         call = self._call(seen, talk)
-        yield call
-        place = by_endpoint(call.endpoint_host or "", call.model_resolved)
-        if place is not None:
-            yield location(call, place)
-        yield from texts(call, talk)
+        yield from told(call, by_endpoint(call.endpoint_host or "", call.model_resolved), talk)
 
     def _call(self, seen: Observation, talk: Talk) -> GatewayCall:
         fields, ending = seen.fields, seen.ending()

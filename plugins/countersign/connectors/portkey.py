@@ -7,10 +7,10 @@ from typing import Final
 
 from countersign.connectors.interface import Connector, Fetch
 from countersign.connectors.wire.endpoint import by_endpoint
-from countersign.connectors.wire.exchange import TEXT, texts, wants
+from countersign.connectors.wire.exchange import TEXT, told, wants
 from countersign.connectors.wire.logged import after, operation
 from countersign.connectors.wire.page import Page
-from countersign.connectors.wire.place import Place, by_response, location
+from countersign.connectors.wire.place import Place, by_response
 from countersign.connectors.wire.portkey_job import CAP, Bounds, Jobs
 from countersign.connectors.wire.portkey_log import FIELDS, Log, logs
 from countersign.connectors.wire.spoken import Talk
@@ -83,12 +83,7 @@ class Portkey(Connector):
 
     def _records(self, seen: Log) -> Iterator[Record]:
         talk = seen.talk() if wants(self.records, TEXT) else Talk()
-        call = self._call(seen, talk)
-        yield call
-        place = _place(seen)
-        if place is not None:
-            yield location(call, place)
-        yield from texts(call, talk)
+        return told(self._call(seen, talk), _place(seen), talk)
 
     def _call(self, seen: Log, talk: Talk) -> GatewayCall:
         fields, ending, (counters, worth) = seen.fields, seen.ending, seen.counted()

@@ -7,9 +7,10 @@ from functools import lru_cache
 from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
+from countersign.connectors.wire.place import Place, location
 from countersign.connectors.wire.spoken import Talk
 from countersign.connectors.wire.value import Row
-from countersign.records import CallText, GatewayCall
+from countersign.records import CallText, GatewayCall, Record
 
 TEXT: Final = "call_text"
 
@@ -42,6 +43,14 @@ def host(address: str) -> str | None:
         return urlsplit(address if "//" in address else f"//{address}").hostname
     except ValueError:
         return None
+
+
+def told(call: GatewayCall, place: Place | None, talk: Talk) -> Iterator[Record]:
+    """A call, where it ran if anything says so, and its text where it is kept."""
+    yield call
+    if place is not None:
+        yield location(call, place)
+    yield from texts(call, talk)
 
 
 def texts(call: GatewayCall, talk: Talk, language: str | None = None) -> Iterator[CallText]:
